@@ -1,0 +1,47 @@
+# make demo | test | test-slow | lint | bench | docs
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+export FLWR_TELEMETRY_ENABLED := 0
+
+.PHONY: demo test test-slow lint bench docs format clean
+
+# PyTorch is installed first and by exact version, so that no other package can pull a different build.
+$(VENV)/core: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) "$$(grep '^torch==' constraints.txt)"
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/dev: $(VENV)/core
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/core
+	$(BIN)/motet demo
+
+test: $(VENV)/dev
+	$(BIN)/pytest -m "not slow" --cov --cov-report=term
+
+test-slow: $(VENV)/dev
+	$(BIN)/pytest -m slow
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/core
+	$(BIN)/python benchmarks/overhead.py
+
+docs: $(VENV)/dev
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf $(VENV) site .coverage* .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,253 @@
+"""The configuration: one small class of settings per idea, and the flat list of keys that a user types.
+
+Every key is an option of the command line (``--missing-rate``), a key of the TOML file (``missing_rate`` or
+``missing-rate``) and an argument in Python (``missing_rate=``). Code is handed the class it needs, never the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from motet.errors import InputError, unknown
+
+Rate = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _assigned(value: object) -> object:
+    """Read ``acc=0.5,gyro=1`` as a mapping."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in _listed(value)]  # type: ignore[attr-defined]
+    if any(not sign for _, sign, _ in pairs):
+        raise ValueError("must read modality=number, with commas between several")
+    return {name.strip(): number for name, _, number in pairs}
+
+
+def _size(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.lstrip("-").isdigit() else value
+
+
+Names = Annotated[list[str], BeforeValidator(_listed)]
+Levels = Annotated[dict[str, NotNegative], BeforeValidator(_assigned)]
+Pattern = Literal["independent", "correlated", "persistent", "bursty", "alternating"]
+
+
+class Settings(BaseModel):
+    """A group of settings; unknown keys and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(Settings):
+    """Which samples, and how they are encoded."""
+
+    data: str = Field("wearables", description="built-in or fetched data set by name, or an archive (.npz)")
+    modalities: Names | None = Field(None, description="use only these modalities, such as acc,gyro")
+    noise: Levels = Field({}, description="noise added to the data itself, train and test: m=SIGMA,... in deviations")
+    encoder: str = Field("auto", description="encoder of every modality: auto (by kind), conv, lstm, gru, mlp, summary")
+    features: Count = Field(64, description="width d of every encoder's feature")
+
+
+class RecipeSettings(Settings):
+    """The row of choices that makes a method; what is not named comes from the recipe."""
+
+    recipe: str = Field("qqr", description="the method, by name (see `motet recipes`)")
+    objective: str = Field("joint", description="what a device minimises: joint, late, late-unimodal")
+    missing: str = Field("zero", description="what stands in for an absent modality: zero, skip, prototype[:match=...]")
+    degraded: str = Field("as-is", description="what is done with a bad one: as-is, drop, align, blend, replace")
+    drift: str = Field("none", description="what holds a client near the others: none, proximal[:mu=...]")
+    aggregate: str = Field("mean", description="how the server joins updates: mean, none")
+    weights: Literal["equal", "samples"] = Field("equal", description="weight of a client in the mean")
+    upload: str = Field("dense", description="encoding of a client's update: dense, or q<bits> such as q8")
+    prototype_bits: int = Field(32, ge=1, le=32, description="bits per number of a prototype; 32 is exact")
+    prototype_average: Literal["ema", "cumulative"] = Field("ema", description="how prototypes persist over rounds")
+    prototype_weights: Literal["equal", "samples"] = Field("equal", description="weight of a client in a prototype")
+    prototype_delay: Count = Field(1, description="rounds between two updates of the prototypes")
+    prototype_temperature: Positive = Field(0.25, description="tau of soft prototypes at prediction")
+    impaired: bool = Field(True, description="false: training sees data that nothing happened to (recipe full)")
+
+
+class AssessmentSettings(Settings):
+    """Where quality flags come from."""
+
+    flags: Literal["assessed", "oracle"] = Field("assessed", description="quality flags: assessed, or the truth")
+    calibration_rounds: int = Field(0, ge=0, description="first rounds in which sensors are known to be good")
+
+
+class ClientSettings(Settings):
+    """Who takes part and with which samples."""
+
+    clients: Count | None = Field(None, description="number of clients [default: all of a natural partition, else 10]")
+    partition: Literal["dirichlet", "iid", "natural"] | None = Field(
+        None, description="how samples are shared out [default: natural where clients are known, else dirichlet]"
+    )
+    alpha: Positive = Field(1.0, description="Dirichlet concentration; smaller is more skewed")
+    participation: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="share of the clients in each round")
+
+
+class TrainingSettings(Settings):
+    """What one round trains."""
+
+    rounds: Count = Field(100, description="rounds T")
+    local_epochs: Count = Field(1, description="passes over the buffer, per phase")
+    local_cycles: Count = Field(1, description="repetitions of the whole cycle of phases between synchronisations")
+    batch_size: Count = Field(64, description="samples per minibatch")
+    optimizer: Literal["sgd", "adam"] = Field("sgd", description="local optimiser, fresh each round")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="momentum of sgd")
+    lr: Positive = Field(0.1, description="learning rate of the first round")
+    lr_decay: Annotated[float, Field(gt=0, le=1)] = Field(0.98, description="factor on the rate per round")
+    lr_min: NotNegative = Field(0.001, description="floor of the learning rate")
+    proximal: NotNegative | None = Field(None, description="shorthand of --drift proximal:mu=MU")
+
+
+class StreamSettings(Settings):
+    """How samples arrive at a device."""
+
+    buffer: Annotated[Count | Literal["all"], BeforeValidator(_size)] = Field(
+        "all", description="samples a device keeps, or all: its whole share, no arrivals"
+    )
+    arrivals: Count = Field(20, description="samples that arrive per round")
+    order: Literal["time", "shuffled"] = Field("time", description="order of arrival; time where the data has it")
+
+
+class ImbalanceSettings(Settings):
+    """When and where a modality is missing, or degraded."""
+
+    rate: Rate = Field(0.0, description="probability, per client and round, that one modality is {}")
+    pattern: Pattern = Field(
+        "independent", description="independent, correlated, persistent, bursty or alternating ({})"
+    )
+    modality: str | None = Field(None, description="the modality that tends to be {} [default: any]")
+    bias: Rate = Field(1.0, description="probability that it is this one, given that one is {}")
+    length: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
+        5.0, description="mean rounds of a burst ({}, bursty)"
+    )
+    period: Count = Field(10, description="rounds until another modality is hit ({}, alternating)")
+    granularity: Literal["round", "sample"] = Field("round", description="a client's whole view, or a sample, is {}")
+
+
+class DegradationSettings(Settings):
+    """What degrading does, and what happens to the test split."""
+
+    degradation: str = Field("noise", description="kind of degradation, such as noise, flatline, spikes, drift")
+    degradation_strength: NotNegative = Field(3.0, description="strength; 1 is one training deviation per channel")
+    test_missing: Names = Field([], description="modalities missing from the whole test split, m,...")
+    test_degradation: str | None = Field(
+        None, description="degrade one modality of each test sample: --degraded-modality, or any"
+    )
+
+
+class RunSettings(Settings):
+    """How the run is carried out."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="seed of every random draw")
+    engine: Literal["auto", "loop"] = Field("auto", description="auto or loop (one client after another)")
+    device: str = Field("cpu", description="cpu or cuda")
+    threads: Count | None = Field(None, description="threads of PyTorch [default: PyTorch's own choice]")
+    dtype: Literal["float32", "float64"] = Field("float32", description="number type of the model")
+    evaluate_every: Count = Field(1, description="rounds between evaluations; always in the last ten rounds")
+
+
+class Config(Settings):
+    """All settings, by group."""
+
+    data: DataSettings = DataSettings()
+    recipe: RecipeSettings = RecipeSettings()
+    assessment: AssessmentSettings = AssessmentSettings()
+    clients: ClientSettings = ClientSettings()
+    training: TrainingSettings = TrainingSettings()
+    stream: StreamSettings = StreamSettings()
+    missing: ImbalanceSettings = ImbalanceSettings()
+    degraded: ImbalanceSettings = ImbalanceSettings()
+    degradation: DegradationSettings = DegradationSettings()
+    run: RunSettings = RunSettings()
+
+    def flat(self) -> dict[str, Any]:
+        """Return every key with its value, as a user would type it and as `result.json` records it."""
+        nested = self.model_dump(mode="json")
+        return {key: nested[group][name] for key, group, name, _ in keys()}
+
+    def but(self, **changes: Any) -> Config:
+        """Return a copy with some keys changed.
+
+        Raises
+        ------
+        InputError
+            If a key is unknown or a value is not allowed.
+        """
+        return configure({**self.flat(), **changes})
+
+
+_PREFIXES = {"missing": "missing_", "degraded": "degraded_"}
+
+
+def keys() -> Iterator[tuple[str, str, str, FieldInfo]]:
+    """Yield every key: its flat name, its group, its name in the group, and its field."""
+    for group, settings in Config.model_fields.items():
+        model = settings.annotation
+        assert isinstance(model, type)
+        assert issubclass(model, Settings)
+        for name, field in model.model_fields.items():
+            yield _PREFIXES.get(group, "") + name, group, name, field
+
+
+def option(key: str) -> str:
+    """Return a key as the command line spells it."""
+    return "--" + key.replace("_", "-")
+
+
+def configure(given: Mapping[str, Any]) -> Config:
+    """Build a configuration from flat keys.
+
+    Parameters
+    ----------
+    given : mapping of str to value
+        Keys with underscores or hyphens; values as text or typed. The rest is default.
+
+    Raises
+    ------
+    InputError
+        If a key is unknown (the nearest is offered) or a value is of the wrong type or out of its range.
+    """
+    places = {key: (group, name) for key, group, name, _ in keys()}
+    nested: dict[str, dict[str, Any]] = {}
+    for written, value in given.items():
+        key = written.replace("-", "_")
+        if key not in places:
+            raise unknown("setting", written, places)
+        group, name = places[key]
+        nested.setdefault(group, {})[name] = value
+    try:
+        return Config.model_validate(nested)
+    except ValidationError as error:
+        raise _sentence(error) from None
+
+
+def _sentence(error: ValidationError) -> InputError:
+    """Turn the first of pydantic's complaints into one sentence in the user's words."""
+    first = error.errors(include_url=False)[0]
+    group, name = str(first["loc"][0]), str(first["loc"][1])
+    key = _PREFIXES.get(group, "") + name
+    value = first["input"]
+    if first["type"] == "literal_error" and name != "buffer":
+        expected = str(first["ctx"]["expected"]).replace(" or ", ", ").split(", ")
+        return unknown(f"value of {option(key)}", str(value), [choice.strip("'") for choice in expected])
+    if name == "buffer":
+        return InputError(f"{option(key)} must be a whole number of samples (at least 1) or 'all', not {value!r}")
+    return InputError(f"{option(key)} {_wanted(first)}, not {value!r}")
+
+
+def _wanted(error: Any) -> str:
+    message: str = error["msg"].removeprefix("Value error, ")
+    return message.replace("Input should be", "must be").replace("Input", "it")
