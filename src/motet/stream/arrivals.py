@@ -1,0 +1,89 @@
+"""Which samples a device holds in which round: a first fill, arrivals from a pool, a buffer that forgets the oldest.
+
+A device's samples form one endless sequence: its share in order, then the share reshuffled, again and again. A sample's
+place in the sequence is its serial number. What lies in the buffer in a round follows from the round alone, so a
+stream has no state to save.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motet.config import StreamSettings
+from motet.data.dataset import Dataset, Indices
+from motet.random import permutation
+
+Serials = NDArray[np.int64]
+
+
+class Stream:
+    """One client's samples over the rounds.
+
+    Parameters
+    ----------
+    share : int64 (n,)
+        The client's samples, in order of arrival.
+    settings : StreamSettings
+    seed, client : int
+        Key of the reshuffles.
+    """
+
+    def __init__(self, share: Indices, settings: StreamSettings, seed: int, client: int) -> None:
+        self.share, self.seed, self.client = share, seed, client
+        self.size = len(share) if settings.buffer == "all" else settings.buffer
+        self.online = settings.buffer != "all"
+        self.per_round = settings.arrivals if self.online else 0
+        self.first_fill = min(self.size, len(share) // 2) if self.online else len(share)
+
+    def entered(self, round: int) -> int:  # noqa: A002
+        """Return how many samples have entered by the end of a round's arrivals; round 0 is the first fill."""
+        if not self.online or round == 0:
+            return self.first_fill
+        n = len(self.share)
+        first_rounds = -(-(n - self.first_fill) // self.per_round)
+        if round <= first_rounds:
+            return self.first_fill + min(round * self.per_round, n - self.first_fill)
+        rounds_per_pool = -(-n // self.per_round)
+        pools, within = divmod(round - first_rounds - 1, rounds_per_pool)
+        return n + pools * n + min((within + 1) * self.per_round, n)
+
+    def arrived(self, round: int) -> int:  # noqa: A002
+        """Return how many samples arrive in a round (1, 2, ...)."""
+        return self.entered(round) - self.entered(round - 1)
+
+    def buffer(self, round: int) -> Serials:  # noqa: A002
+        """Return the serial numbers in the buffer after a round's arrivals, the oldest first."""
+        end = self.entered(round)
+        return np.arange(max(0, end - self.size), end)
+
+    def round_of(self, serials: Serials, round: int) -> Serials:  # noqa: A002
+        """Return the round in which each sample arrived, for samples that have entered by `round`."""
+        if not self.online:
+            return np.zeros_like(serials)
+        first = round
+        while first > 0 and self.entered(first) > serials.min(initial=self.entered(round)):
+            first -= 1
+        ends = np.array([self.entered(r) for r in range(first, round + 1)])
+        return np.asarray(first + np.searchsorted(ends, serials, side="right"))
+
+    def index(self, serials: Serials) -> Indices:
+        """Return the dataset's indices of samples by serial number."""
+        n = len(self.share)
+        pool, place = np.divmod(serials, n)
+        index = np.empty_like(serials)
+        for number in np.unique(pool):
+            chosen = pool == number
+            order = self.share if number == 0 else self.share[self._reshuffle(int(number))]
+            index[chosen] = order[place[chosen]]
+        return index
+
+    def _reshuffle(self, pool: int) -> Indices:
+        return permutation(self.seed, "reshuffle", len(self.share), round=pool, client=self.client)
+
+
+def arrival_order(dataset: Dataset, share: Indices, settings: StreamSettings, seed: int, client: int) -> Indices:
+    """Return a share in order of arrival: by time where it is known and wished, else shuffled."""
+    if settings.order == "time" and dataset.time is not None:
+        return share[np.argsort(dataset.time[share], kind="stable")]
+    return share[permutation(seed, "order", len(share), client=client)]
