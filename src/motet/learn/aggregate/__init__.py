@@ -1,0 +1,39 @@
+"""Aggregate: how the server joins what devices send; a fold in client order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from motet.nets.network import State
+
+
+class Aggregate:
+    """The family's interface, with the usual answers."""
+
+    def receive(self, model: State, private: State) -> State:
+        """Return the parameters that a client starts from."""
+        return model
+
+    def keep(self, params: State) -> State:
+        """Return what a client keeps of its trained parameters."""
+        return {}
+
+    def message(self, delta: State) -> State:
+        """Return what a client sends of its update."""
+        return delta
+
+    def models(self, model: State, privates: list[State]) -> list[State]:
+        """Return the models to evaluate: the global one, or the clients' own."""
+        return [model]
+
+    def start(self) -> Any:
+        """Return an empty accumulator."""
+        raise NotImplementedError
+
+    def add(self, accumulator: Any, delta: State, weight: float) -> Any:
+        """Add one client's update; a key that it does not hold was not trained there."""
+        raise NotImplementedError
+
+    def finish(self, model: State, accumulator: Any) -> State:
+        """Return the next global model."""
+        raise NotImplementedError

@@ -1,0 +1,41 @@
+"""The weighted mean of updates, counted per key (FedAvg, arXiv 1602.05629)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+
+from motet.learn.aggregate import Aggregate
+from motet.nets.network import State
+
+
+@dataclass
+class Sums:
+    """What the fold has seen so far: per key, the weighted sum of updates and the sum of weights."""
+
+    total: State = field(default_factory=dict)
+    weight: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mean(Aggregate):
+    """w + sum_k n_k delta_k / sum_k n_k, over the clients that hold the key; a key that nobody holds stays."""
+
+    def start(self) -> Sums:
+        return Sums()
+
+    def add(self, accumulator: Sums, delta: State, weight: float) -> Sums:
+        for name, value in delta.items():
+            before = accumulator.total.get(name)
+            share = value.to(torch.float64) * weight
+            accumulator.total[name] = share if before is None else before + share
+            accumulator.weight[name] = accumulator.weight.get(name, 0.0) + weight
+        return accumulator
+
+    def finish(self, model: State, accumulator: Sums) -> State:
+        def joined(name: str) -> torch.Tensor:
+            step = accumulator.total[name] / accumulator.weight[name]
+            return (model[name].to(torch.float64) + step).to(model[name].dtype)
+
+        return {name: joined(name) if name in accumulator.total else value for name, value in model.items()}

@@ -1,0 +1,34 @@
+"""Nothing is joined: every client keeps a model of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from motet.learn.aggregate import Aggregate
+from motet.nets.network import State
+
+
+@dataclass(frozen=True)
+class NoAggregate(Aggregate):
+    """Local training alone; the global model never changes."""
+
+    def receive(self, model: State, private: State) -> State:
+        return private or model
+
+    def keep(self, params: State) -> State:
+        return {name: value.detach().clone() for name, value in params.items()}
+
+    def message(self, delta: State) -> State:
+        return {}
+
+    def models(self, model: State, privates: list[State]) -> list[State]:
+        return [private or model for private in privates]
+
+    def start(self) -> None:
+        return None
+
+    def add(self, accumulator: None, delta: State, weight: float) -> None:
+        return None
+
+    def finish(self, model: State, accumulator: None) -> State:
+        return model

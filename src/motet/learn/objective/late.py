@@ -1,0 +1,34 @@
+"""Late fusion: the sum of the modalities' own logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from motet.learn.objective import Objective, Parts, Phase
+from motet.learn.sample import Batch, Net, PerModality, Slots
+
+
+@dataclass(frozen=True)
+class Late(Objective):
+    """Cross-entropy of the summed logits of one linear head per modality; a slot not used adds nothing."""
+
+    def parts(self, modalities: list[str], features: int, classes: int) -> Parts:
+        return {f"head.{m}": partial(nn.Linear, features, classes) for m in modalities}
+
+    def loss(self, net: Net, aux: dict[str, Any], slots: Slots, batch: Batch, phase: Phase) -> Tensor:
+        assert batch.y is not None
+        return F.cross_entropy(self.logits(net, slots), batch.y, reduction="none")
+
+    def logits(self, net: Net, slots: Slots) -> Tensor:
+        return torch.stack(list(modality_logits(net, slots).values())).sum(0)
+
+
+def modality_logits(net: Net, slots: Slots) -> PerModality:
+    """Return each modality's own logits (B, C), zero where its slot is not used."""
+    return {m: torch.where(slots.used[m][:, None], net(f"head.{m}", z), 0) for m, z in slots.value.items()}

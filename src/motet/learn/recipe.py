@@ -1,0 +1,131 @@
+"""Recipes: each method of the field as one row of choices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from motet.config import Config, RecipeSettings, configure
+from motet.errors import InputError, unknown
+from motet.learn.family import FAMILIES, check_name
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A row of choices.
+
+    Attributes
+    ----------
+    name : str
+    summary : str
+        What it does, in one line.
+    source : str
+        Where it comes from.
+    choices : mapping of str to value
+        Keys of `motet.config.RecipeSettings`; the rest is default.
+    """
+
+    name: str
+    summary: str
+    source: str
+    choices: Mapping[str, Any] = field(default_factory=dict)
+
+    def but(self, **changes: Any) -> Recipe:
+        """Return the row with some choices changed, such as ``but(missing="skip")``.
+
+        Raises
+        ------
+        InputError
+            If a key is no choice of a recipe.
+        """
+        for key in changes:
+            if key not in RecipeSettings.model_fields or key == "recipe":
+                raise unknown("choice of a recipe", key, set(RecipeSettings.model_fields) - {"recipe"})
+        return Recipe(self.name, self.summary, self.source, {**self.choices, **changes})
+
+
+_FEDAVG = "McMahan et al. 2017, arXiv 1602.05629; zero imputation"
+_ROWS = [
+    Recipe("fedavg", "absent modalities are zeros, and encoded", _FEDAVG),
+    Recipe("full", "fedavg on data that nothing happened to: an upper bound", _FEDAVG, {"impaired": False}),
+    Recipe(
+        "partial",
+        "absent and bad modalities are left out",
+        "the strong simple baseline",
+        {"missing": "skip", "degraded": "drop"},
+    ),
+    Recipe(
+        "local",
+        "every client alone",
+        "the lower bound of any cooperation",
+        {"missing": "skip", "aggregate": "none"},
+    ),
+    Recipe("late", "late fusion: summed logits", "late fusion", {"objective": "late", "missing": "skip"}),
+    Recipe(
+        "late-unimodal",
+        "late fusion, and each modality's own loss",
+        "late fusion with unimodal losses",
+        {"objective": "late-unimodal", "missing": "skip"},
+    ),
+    Recipe("fedprox", "fedavg held near the global model", "Li et al. 2020, arXiv 1812.06127", {"drift": "proximal"}),
+    Recipe(
+        "pmm",
+        "prototypes stand in for absent modalities",
+        "PMM, arXiv 2505.16138",
+        {"missing": "prototype"},
+    ),
+    Recipe(
+        "qqr",
+        "prototypes stand in for absent and mend bad modalities",
+        "QQR, arXiv 2508.11159",
+        {"missing": "prototype", "degraded": "blend", "prototype_bits": 4},
+    ),
+]
+RECIPES: dict[str, Recipe] = {row.name: row for row in _ROWS}
+
+
+def recipe(name: str) -> Recipe:
+    """Return a recipe by name.
+
+    Raises
+    ------
+    InputError
+        If there is none; the nearest name is offered.
+    """
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    return RECIPES[name]
+
+
+def resolve(given: Mapping[str, Any]) -> Config:
+    """Build the configuration from what the user gave; the recipe fills its choices, the defaults the rest.
+
+    Parameters
+    ----------
+    given : mapping of flat keys to values
+        ``recipe`` may be a name or a `Recipe`.
+
+    Raises
+    ------
+    InputError
+        If a key, a name or a value is wrong.
+    """
+    given = {key.replace("-", "_"): value for key, value in given.items() if value is not None}
+    row = given.get("recipe", RecipeSettings().recipe)
+    row = row if isinstance(row, Recipe) else recipe(str(row))
+    config = configure({**row.choices, **_proximal(given), "recipe": row.name})
+    for family in FAMILIES:
+        check_name(family, getattr(config.recipe, family))
+    return config
+
+
+def _proximal(given: dict[str, Any]) -> dict[str, Any]:
+    """Put the drift that --proximal MU is short for in its place."""
+    if "proximal" not in given:
+        return given
+    weight = configure({"proximal": given["proximal"]}).training.proximal  # a wrong one is refused under its own name
+    if given.get("drift", "proximal") != "proximal":
+        raise InputError(f"--proximal does not go with --drift {given['drift']}: leave one of them out")
+    rest = {key: value for key, value in given.items() if key != "proximal"}
+    return {**rest, "drift": f"proximal:mu={weight}"}

@@ -1,0 +1,29 @@
+"""The encoder of images: (batch, channels, height, width) to (batch, d)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from motet.data.dataset import Modality
+
+
+class ImageConvolution(nn.Module):
+    """Two 2-D convolutions with GroupNorm and pooling; mean and maximum over the picture; linear."""
+
+    def __init__(self, modality: Modality, features: int) -> None:
+        super().__init__()
+        channels, height, width = modality.shape
+        self.first = nn.Conv2d(channels, 16, 3, padding=1)
+        self.first_norm = nn.GroupNorm(4, 16)
+        self.pool = nn.MaxPool2d(2) if min(height, width) >= 2 else nn.Identity()
+        self.second = nn.Conv2d(16, 32, 3, padding=1)
+        self.second_norm = nn.GroupNorm(8, 32)
+        self.grid = nn.AdaptiveAvgPool2d((min(4, height), min(4, width)))
+        self.out = nn.Linear(32 * min(4, height) * min(4, width) + 32, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.first_norm(self.first(x))))
+        x = F.relu(self.second_norm(self.second(x)))
+        return self.out(torch.cat([self.grid(x).flatten(1), x.amax((-2, -1))], dim=-1))  # type: ignore[no-any-return]

@@ -1,0 +1,80 @@
+"""A network as named parts and a flat mapping of names to tensors, so that it can be sent, saved and compared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+State = dict[str, Tensor]
+
+
+class Network:
+    """Parts without state of their own: parameters are passed in at every call.
+
+    Parameters
+    ----------
+    parts : mapping of str to nn.Module
+        Such as ``encoder.acc`` and ``head``.
+
+    Attributes
+    ----------
+    names : dict of part to list of str
+        Each part's parameters; a name is the part's name, a dot and the name in the part.
+    part_of : dict of parameter name to part
+    """
+
+    def __init__(self, parts: Mapping[str, nn.Module]) -> None:
+        self.parts = dict(parts)
+        self._short = {part: [name for name, _ in module.named_parameters()] for part, module in self.parts.items()}
+        self.names = {part: [f"{part}.{name}" for name in names] for part, names in self._short.items()}
+        self.part_of = {name: part for part, names in self.names.items() for name in names}
+
+    def __call__(self, params: Mapping[str, Tensor], part: str, x: Tensor) -> Tensor:
+        """Apply one part with the given parameters."""
+        own = {short: params[name] for short, name in zip(self._short[part], self.names[part], strict=True)}
+        return functional_call(self.parts[part], own, (x,), tie_weights=False)  # type: ignore[no-any-return]
+
+    def bind(self, params: Mapping[str, Tensor]) -> BoundNetwork:
+        """Return the network with these parameters."""
+        return BoundNetwork(self, params)
+
+    def state(self) -> State:
+        """Return the parameters that the parts were made with."""
+        return {
+            name: self.parts[part].get_parameter(short).detach().clone()
+            for part, names in self.names.items()
+            for short, name in zip(self._short[part], names, strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class BoundNetwork:
+    """A network and the parameters to call it with."""
+
+    network: Network
+    params: Mapping[str, Tensor]
+
+    def __call__(self, part: str, x: Tensor) -> Tensor:
+        """Apply one part."""
+        return self.network(self.params, part, x)
+
+    def frozen(self) -> BoundNetwork:
+        """Return the same network, through which no gradient reaches a parameter."""
+        return BoundNetwork(self.network, {name: value.detach() for name, value in self.params.items()})
+
+
+def make_part(seed: int, name: str, build: Callable[[], nn.Module]) -> nn.Module:
+    """Build a part with weights that depend on the seed and its name alone.
+
+    So equal parts start equal in every recipe, whatever else the network holds.
+    """
+    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int.from_bytes(digest, "little") >> 1)
+        module = build()
+    return module

@@ -1,0 +1,71 @@
+"""Encoders of signals: (batch, channels, time) to (batch, d)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from motet.data.dataset import Modality
+
+
+class SignalConvolution(nn.Module):
+    """Two 1-D convolutions with GroupNorm; mean and maximum over time; linear."""
+
+    def __init__(self, modality: Modality, features: int) -> None:
+        super().__init__()
+        channels, length = modality.shape
+        self.first = nn.Conv1d(channels, 32, 5, padding=2)
+        self.first_norm = nn.GroupNorm(4, 32)
+        self.pool = nn.MaxPool1d(2) if length >= 2 else nn.Identity()
+        self.second = nn.Conv1d(32, 64, 5, padding=2)
+        self.second_norm = nn.GroupNorm(8, 64)
+        self.out = nn.Linear(128, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.first_norm(self.first(x))))
+        x = F.relu(self.second_norm(self.second(x)))
+        return self.out(torch.cat([x.mean(-1), x.amax(-1)], dim=-1))  # type: ignore[no-any-return]
+
+
+class SignalRecurrence(nn.Module):
+    """A recurrent network over time; its last state; linear."""
+
+    def __init__(self, modality: Modality, features: int, cell: type[nn.LSTM] | type[nn.GRU]) -> None:
+        super().__init__()
+        self.recurrence = cell(modality.shape[0], 64, batch_first=True)
+        self.out = nn.Linear(64, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        states, _ = self.recurrence(x.transpose(1, 2))
+        return self.out(states[:, -1])  # type: ignore[no-any-return]
+
+
+class SignalSummary(nn.Module):
+    """Mean, deviation and log-spectrum bins of each channel into a two-layer perceptron."""
+
+    bins = 8
+    average: Tensor
+
+    def __init__(self, modality: Modality, features: int) -> None:
+        super().__init__()
+        channels, length = modality.shape
+        frequencies = length // 2 + 1
+        edges = torch.linspace(0, frequencies, min(self.bins, frequencies) + 1).round().long()
+        low, high = edges[:-1, None], edges[1:, None]
+        inside = (torch.arange(frequencies) >= low) & (torch.arange(frequencies) < high)
+        self.register_buffer("average", inside / inside.sum(1, keepdim=True), persistent=False)
+        width = channels * (2 + len(inside))
+        self.hidden = nn.Linear(width, 64)
+        self.norm = nn.LayerNorm(64)
+        self.out = nn.Linear(64, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) == 0:  # the transform of an empty batch is refused
+            return x.new_zeros(0, self.out.out_features)
+        power = torch.fft.rfft(x, dim=-1, norm="ortho").abs().square()
+        average = self.average.to(x.dtype)
+        spectrum = torch.log(power @ average.T + 1e-3)
+        deviation = x.var(-1, unbiased=False).add(1e-6).sqrt()
+        summary = torch.cat([x.mean(-1), deviation, spectrum.flatten(1)], dim=-1)
+        return self.out(F.relu(self.norm(self.hidden(summary))))  # type: ignore[no-any-return]

@@ -1,0 +1,23 @@
+"""The encoder of plain vectors, and of anything flattened into one."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from motet.data.dataset import Modality
+
+
+class Perceptron(nn.Module):
+    """Two linear layers with LayerNorm over the flattened sample."""
+
+    def __init__(self, modality: Modality, features: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(math.prod(modality.shape), 64)
+        self.norm = nn.LayerNorm(64)
+        self.out = nn.Linear(64, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(F.relu(self.norm(self.hidden(x.flatten(1)))))  # type: ignore[no-any-return]

@@ -1,0 +1,391 @@
+"""What holds for every recipe, and for every member of every family, whatever it does.
+
+`checks.CASES` lists them; a new recipe or member is checked by itself.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from checks import (
+    CASES,
+    ROUGH,
+    Choices,
+    Story,
+    assert_close,
+    assert_finite,
+    assert_same_bits,
+    drawn_aux,
+    drawn_batch,
+    encoders,
+    finish,
+    looks,
+    loss_and_gradient,
+    method_for,
+    story,
+    toy,
+    trained,
+    weights,
+)
+from torch import Tensor
+from torch.func import grad_and_value, vmap
+from torch.nn import functional as F
+
+from motet.data.dataset import TRAIN
+from motet.engine.client import Outcome
+from motet.engine.federation import Federation
+from motet.engine.run import Finished
+from motet.learn import prototypes as proto
+from motet.learn.method import Method
+from motet.learn.recipe import RECIPES
+from motet.learn.sample import Batch
+from motet.nets.network import State
+from motet.random import permutation
+from motet.wire.message import decode
+
+every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+any_number = pytest.mark.parametrize("count", [1, 2, 3, 6])
+
+
+# --- Small federations -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@any_number
+def test_runs_with_any_number_of_modalities_of_any_kind(recipe: str, count: int) -> None:
+    data = toy(looks(count), clients=2, each=8, test=6)
+    choices = {**ROUGH, "degradation": "dropout", "flags": "assessed"}
+    finished = finish(data, recipe=recipe, encoder=encoders(count), **choices)
+    assert_finite(trained(finished))
+    assert 0 <= finished.result.final.accuracy <= 1
+    subsets = 2**count - 1 if count <= 4 else 1 + 2 * count
+    assert len(finished.result.final.accuracy_by_present) == subsets
+
+
+@every_case
+def test_a_client_and_the_test_split_may_have_one_modality_alone(case: Choices) -> None:
+    data = toy(3)
+    has_all = (data.client == 0) & (data.split == TRAIN)
+    data.present |= {"m1": has_all, "m2": has_all}
+    told = story(data, **case)
+    assert_finite(told.states[-1])
+    assert np.isfinite(told.end.tail[-1]["loss"])
+    zeros_are_encoded = told.federation.config.recipe.missing == "zero"
+    for outcome in told.outcomes:
+        parts = _trained_parts(told.federation, outcome)
+        assert "encoder.m0" in parts
+        for m in ("m1", "m2"):
+            assert (f"encoder.{m}" in parts) == (zeros_are_encoded or outcome.client == 0)
+
+
+def _trained_parts(federation: Federation, outcome: Outcome) -> set[str]:
+    """Return the parts that a client sends, or changes where it keeps its model to itself."""
+    start = federation.method.network.state()
+    if outcome.private:
+        names = {name for name, value in outcome.private.items() if not torch.equal(value, start[name].double())}
+    else:
+        names = set(decode(outcome.messages["model"]))
+    return {part for part, own in federation.method.network.names.items() if names & set(own)}
+
+
+def _moved_parts(finished: Finished) -> set[str]:
+    """Return the parts that a run has trained."""
+    start, end = finished.federation.method.network.state(), trained(finished)
+    moved = {name for name, value in start.items() if not torch.equal(value.double(), end[name])}
+    return {part for part, names in finished.federation.method.network.names.items() if moved & set(names)}
+
+
+@every_case
+def test_a_modality_may_appear_late(case: Choices) -> None:
+    data = toy(clients=2, each=24)
+    of_client = np.concatenate([np.arange(24), np.arange(24), np.arange(12)])
+    data.present["m1"] = of_client >= 16  # buffers end at sample 12, 16, 20, 24 after rounds 1 to 4
+    told = story(data, buffer=8, arrivals=4, **{**case, "rounds": 4})
+    for state in told.states:
+        assert_finite(state)
+    method = told.federation.method
+    if method.uses_prototypes:
+        updates = [int(state["shared/prototypes/updates/m1"].sum()) for state in told.states]
+        assert updates[:2] == [0, 0]
+        assert 0 < updates[2] < updates[3]
+    models = [_model_after(told, number) for number in range(4)]
+    names = method.network.names["encoder.m1"]
+    if told.federation.config.recipe.missing != "zero":
+        start = method.network.state()
+        assert_same_bits({n: models[1][n] for n in names}, {n: start[n].double() for n in names})
+    assert any(not torch.equal(models[2][n], models[1][n]) for n in names)
+
+
+def _model_after(told: Story, place: int) -> State:
+    """Return the model after a round: the first client's own, where each has one."""
+    state = told.states[place]
+    group = "private/0/" if any(name.startswith("private/0/") for name in state) else "shared/model/"
+    return {name.removeprefix(group): value for name, value in state.items() if name.startswith(group)}
+
+
+@every_case
+def test_a_class_may_never_be_seen(case: Choices) -> None:
+    told = story(toy(classes=4, trained=3), **case, **ROUGH, test_missing="m1")
+    for state in told.states:
+        assert_finite(state)
+        for m in ("m0", "m1"):
+            assert state.get(f"shared/prototypes/updates/{m}", torch.zeros(4))[3] == 0
+    assert 3 in told.federation.test.y
+    assert np.isfinite(told.end.tail[-1]["loss"])
+
+
+@every_case
+def test_one_client_is_plain_local_training(case: Choices) -> None:
+    """The same network on the same minibatches, in a training loop written without any of Motet's learning."""
+    data = toy(clients=1, each=20)
+    finished = finish(data, lr=0.2, lr_decay=0.9, local_epochs=2, **{**case, "rounds": 3})
+    plain = _train_plainly(finished)
+    found = trained(finished)
+    expected = {
+        f"{part}.{name}": value.detach() for part, module in plain.items() for name, value in module.named_parameters()
+    }
+    assert_close({name: found[name] for name in expected}, expected, 1e-12)
+    assert _moved_parts(finished) >= set(plain)
+
+
+def _train_plainly(finished: Finished) -> dict[str, torch.nn.Module]:
+    """Train by hand. An objective or a drift that this does not know needs a line here."""
+    federation, config = finished.federation, finished.federation.config
+    objective, drift = config.recipe.objective, config.recipe.drift.partition(":")[0]
+    parts = {
+        name: copy.deepcopy(module).double()
+        for name, module in federation.method.network.parts.items()
+        if name != "projection"  # no sample is missing or degraded, so it has no part in the others' training
+    }
+    everything = [p for module in parts.values() for p in module.parameters()]
+    view = federation.views.view(1, 0)
+    x = {m: torch.from_numpy(values).double() for m, values in view.x.items()}
+    y = torch.from_numpy(view.y)
+
+    def outputs(rows: Tensor) -> dict[str, Tensor]:
+        return {m: parts[f"encoder.{m}"](values[rows]) for m, values in x.items()}
+
+    def joint(rows: Tensor) -> Tensor:
+        return F.cross_entropy(parts["head"](torch.cat(list(outputs(rows).values()), 1)), y[rows])
+
+    def late(rows: Tensor) -> Tensor:
+        return F.cross_entropy(sum(parts[f"head.{m}"](z) for m, z in outputs(rows).items()), y[rows])
+
+    def unimodal(rows: Tensor) -> Tensor:
+        own = [F.cross_entropy(parts[f"head.{m}"](z), y[rows]) for m, z in outputs(rows).items()]
+        return late(rows) + torch.stack(own).sum()
+
+    def pull(start: list[Tensor]) -> Tensor:
+        return 0.1 / 2 * torch.stack([(p - s).pow(2).sum() for p, s in zip(everything, start, strict=True)]).sum()
+
+    loss = {"joint": joint, "late": late, "late-unimodal": unimodal}[objective]
+    penalty = {"none": lambda start: torch.zeros(()), "proximal": pull}[drift]
+    for number in range(config.training.rounds):
+        optimiser = torch.optim.SGD(everything, lr=0.2 * 0.9**number)
+        start = [p.detach().clone() for p in everything]
+        for epoch in range(config.training.local_epochs):
+            order = torch.from_numpy(permutation(config.run.seed, f"minibatch/{epoch}", len(y), round=number + 1))
+            for first in range(0, len(y), config.training.batch_size):
+                rows = order[first : first + config.training.batch_size]
+                optimiser.zero_grad()
+                (loss(rows) + penalty(start)).backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+    return parts
+
+
+@every_case
+def test_the_seed_alone_decides_every_bit(case: Choices) -> None:
+    """Neither another time nor another order of work on the clients changes any; another seed changes every part."""
+    told, again = story(toy(), **case, **ROUGH), story(toy(), backwards=True, **case, **ROUGH)
+    for found, expected in zip(again.states, told.states, strict=True):
+        assert_same_bits(found, expected)
+    other = story(toy(), seed=1, **case, **ROUGH)
+    for place in range(2):
+        one, another = _model_after(told, place), _model_after(other, place)
+        for part, names in told.federation.method.network.names.items():
+            assert any(not torch.equal(one[n], another[n]) for n in names), part
+
+
+@every_case
+def test_predictions_never_see_the_test_labels(case: Choices) -> None:
+    honest, lying = toy(), toy()
+    lying.y[lying.split == 2] = (lying.y[lying.split == 2] + 1) % 3
+    choices = {**case, **ROUGH, "rounds": 1, "test_missing": "m1", "test_degradation": "noise"}
+    runs = [finish(data, **choices) for data in (honest, lying)]
+    assert_same_bits(trained(runs[0]), trained(runs[1]))
+    logits = [_test_logits(finished) for finished in runs]
+    assert torch.equal(logits[0], logits[1])
+    if runs[0].federation.config.recipe.aggregate != "none":
+        for finished, found in zip(runs, logits, strict=True):
+            hits = found.argmax(1).numpy() == finished.federation.test.y
+            assert finished.result.final.accuracy == hits.mean()
+
+
+def _test_logits(finished: Finished) -> Tensor:
+    method, shared, view = finished.federation.method, finished.state.shared, finished.federation.test
+    flagged = method.uses_quality
+    batch = Batch(
+        x={m: torch.from_numpy(x).double() for m, x in view.x.items()},
+        y=torch.from_numpy(view.y),
+        mask=torch.ones(len(view.y), dtype=torch.bool),
+        present={m: torch.from_numpy(p) for m, p in view.present.items()},
+        quality={m: torch.from_numpy(1.0 - bad * flagged) for m, bad in view.degraded.items()},
+    )
+    model = trained(finished)
+    with torch.no_grad():
+        return method.logits(model, method.aux(shared), method.encode(model, batch.x), batch)
+
+
+@every_case
+def test_what_is_easy_is_learnt(case: Choices) -> None:
+    finished = finish(toy(easy=True, test=30), missing_rate=0.3, degraded_rate=0.3, **{**case, "rounds": 4})
+    assert finished.result.final.accuracy > 0.7
+
+
+# --- One step ----------------------------------------------------------------------------------------------------
+
+
+def _method(case: Choices, count: int) -> tuple[Method, State, dict[str, Any]]:
+    """Return a method on modalities of several kinds, parameters, and prototypes that lack a class and a modality."""
+    method = method_for(looks(count), 3, encoders(count), **case)
+    params = weights(method)
+    generator = torch.Generator().manual_seed(1)
+    moved = {
+        name: (value.detach() + 0.1 * torch.randn(value.shape, generator=generator, dtype=value.dtype)).requires_grad_()
+        for name, value in params.items()
+    }
+    known = dict.fromkeys(method.modalities, 2)
+    if count > 2:
+        known[method.modalities[-1]] = 0
+    return method, moved, drawn_aux(method, params, known)
+
+
+def _imperfect(count: int, **changes: Any) -> Batch:
+    """Return six samples of which some lack the first modality and some have a bad last one."""
+    absent = {"m0": [0, 3]} if count > 1 else {}
+    bad = {f"m{count - 1}": [0, 1]}
+    return drawn_batch(looks(count), **{"y": [0, 1, 2, 1, 0, 2], "absent": absent, "bad": bad, **changes})
+
+
+@every_case
+@any_number
+def test_an_empty_minibatch_changes_nothing(case: Choices, count: int) -> None:
+    method, params, aux = _method(case, count)
+    loss, gradient = loss_and_gradient(method, params, aux, _imperfect(count, mask=[False] * 6))
+    leaves = {name: value.detach().clone().requires_grad_() for name, value in params.items()}
+    pull = method.drift.penalty(leaves, aux)
+    assert torch.equal(loss, pull.detach())
+    assert (float(loss) > 0) == method.settings.drift.startswith("proximal")
+    expected = torch.autograd.grad(pull, list(leaves.values())) if pull.requires_grad else None
+    for place, (name, value) in enumerate(gradient.items()):
+        assert torch.equal(value, expected[place] if expected else torch.zeros_like(value)), name
+
+
+@every_case
+@any_number
+def test_padded_rows_never_matter(case: Choices, count: int) -> None:
+    method, params, aux = _method(case, count)
+    batch = _imperfect(count, mask=[True] * 4 + [False] * 2)
+    loss, gradient = loss_and_gradient(method, params, aux, batch)
+    spoilt_loss, spoilt_gradient = loss_and_gradient(method, params, aux, _spoilt(batch))
+    assert torch.equal(spoilt_loss, loss)
+    assert_same_bits(spoilt_gradient, gradient)
+    assert any(bool(value.any()) for value in gradient.values())
+    alone = Batch(*(_first(part, 4) for part in batch))
+    unpadded_loss, unpadded_gradient = loss_and_gradient(method, params, aux, alone)
+    torch.testing.assert_close(unpadded_loss, loss, rtol=1e-12, atol=1e-12)
+    assert_close(unpadded_gradient, gradient, 1e-11)
+
+
+def _first(part: Any, count: int) -> Any:
+    return {m: value[:count] for m, value in part.items()} if isinstance(part, dict) else part[:count]
+
+
+def _spoilt(batch: Batch) -> Batch:
+    """Return a batch with nonsense in its padded rows."""
+
+    def put(values: Tensor, nonsense: Tensor) -> Tensor:
+        shape = (-1,) + (1,) * (values.ndim - 1)
+        return torch.where(batch.mask.reshape(shape), values, nonsense)
+
+    assert batch.y is not None
+    return Batch(
+        x={m: put(x, x + 1e6 if x.is_floating_point() else (x + 1) % 7) for m, x in batch.x.items()},
+        y=put(batch.y, (batch.y + 1) % 3),
+        mask=batch.mask,
+        present={m: put(there, ~there) for m, there in batch.present.items()},
+        quality={m: put(q, 1.25 - q) for m, q in batch.quality.items()},
+    )
+
+
+@every_case
+@any_number
+def test_prediction_changes_no_state_and_needs_no_label(case: Choices, count: int) -> None:
+    method, params, aux = _method(case, count)
+    batch = _imperfect(count)
+    assert batch.y is not None
+    before = copy.deepcopy({name: value.detach() for name, value in params.items()})
+    aux_before = copy.deepcopy({key: value for key, value in aux.items() if key != "model"})
+    with torch.no_grad():
+        encoded = method.encode(params, batch.x)
+        labels = [batch.y, (batch.y + 1) % 3, None, batch.y]
+        found = [method.logits(params, aux, encoded, batch._replace(y=y)) for y in labels]
+    assert found[0].shape == (6, 3)
+    assert bool(torch.isfinite(found[0]).all())
+    for other in found[1:]:
+        assert torch.equal(other, found[0])
+    assert_same_bits({name: value.detach() for name, value in params.items()}, before)
+    torch.testing.assert_close({k: v for k, v in aux.items() if k != "model"}, aux_before, rtol=0, atol=0)
+
+
+@every_case
+@pytest.mark.parametrize("count", [1, 2, 6])
+def test_many_clients_at_once_are_one_after_another(case: Choices, count: int) -> None:
+    """Under vmap: one client lacks a modality, one has an empty minibatch, no client knows every class's prototype."""
+    method, params, aux = _method(case, count)
+    everyone = [
+        _imperfect(count, seed=1),
+        _imperfect(count, seed=2, y=[0, 1, 1, 0, 0, 1], absent={"m0": list(range(6))} if count > 1 else {}),
+        _imperfect(count, seed=3, mask=[False] * 6),
+        _imperfect(count, seed=4, mask=[True, False] * 3, bad={}),
+    ]
+    parameters = [
+        {name: value.detach() * (1 + 0.05 * k) for name, value in params.items()} for k in range(len(everyone))
+    ]
+    stacked = {name: torch.stack([own[name] for own in parameters]) for name in params}
+    batches = _stack(everyone)
+    phase = method.phases()[0]
+
+    def loss(own: State, batch: Batch) -> Tensor:
+        return method.loss(own, aux, batch, phase)
+
+    def predict(own: State, batch: Batch) -> tuple[Tensor, Any]:
+        encoded = method.encode(own, batch.x)
+        return method.logits(own, aux, encoded, batch), proto.summarise(encoded, batch, 3)
+
+    gradients, losses = vmap(grad_and_value(loss))(stacked, batches)
+    logits, summaries = vmap(predict)(stacked, batches)
+    for k, (own, batch) in enumerate(zip(parameters, everyone, strict=True)):
+        leaves = {name: value.clone().requires_grad_() for name, value in own.items()}
+        expected_loss, expected_gradient = loss_and_gradient(method, leaves, aux, batch)
+        torch.testing.assert_close(losses[k], expected_loss, rtol=1e-9, atol=1e-9)
+        assert_close({name: value[k] for name, value in gradients.items()}, expected_gradient, 1e-9)
+        expected_logits, expected_summary = predict(own, batch)
+        torch.testing.assert_close(logits[k], expected_logits, rtol=1e-9, atol=1e-9)
+        for what, by_modality in expected_summary.items():
+            found = {m: value[k] for m, value in summaries[what].items()}
+            assert_close(found, by_modality, 1e-9)
+    assert_finite(gradients)
+
+
+def _stack(batches: list[Batch]) -> Batch:
+    def stacked(parts: list[Any]) -> Any:
+        if isinstance(parts[0], dict):
+            return {m: torch.stack([part[m] for part in parts]) for m in parts[0]}
+        return torch.stack(parts)
+
+    return Batch(*(stacked([batch[i] for batch in batches]) for i in range(len(batches[0]))))

@@ -1,0 +1,109 @@
+"""Families and their members."""
+
+from __future__ import annotations
+
+import pytest
+
+from motet.errors import InputError
+from motet.learn.aggregate import Aggregate
+from motet.learn.degraded import Degraded
+from motet.learn.degraded.align import Align
+from motet.learn.drift import Drift
+from motet.learn.drift.proximal import Proximal
+from motet.learn.family import FAMILIES, check_name, create
+from motet.learn.missing import Missing
+from motet.learn.missing.prototype import Prototype
+from motet.learn.missing.skip import Skip
+from motet.learn.objective import Objective
+
+KINDS = {"objective": Objective, "missing": Missing, "degraded": Degraded, "drift": Drift, "aggregate": Aggregate}
+MEMBERS = [(family, name) for family, members in FAMILIES.items() for name in members]
+
+
+def refusal(family: str, choice: str) -> str:
+    """Return what create says to a wrong choice, having checked that it is one sentence in the user's words."""
+    with pytest.raises(InputError) as caught:
+        create(family, choice)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert "Input" not in sentence
+    return sentence
+
+
+@pytest.mark.parametrize(("family", "name"), MEMBERS)
+def test_every_member_can_be_made_by_its_name_alone(family: str, name: str) -> None:
+    member = create(family, name)
+    assert isinstance(member, KINDS[family])
+    assert member == create(family, name)
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_members_of_a_family_are_different_classes(family: str) -> None:
+    assert len({type(create(family, name)) for name in FAMILIES[family]}) == len(FAMILIES[family])
+
+
+def test_a_member_takes_its_parameters_after_a_colon() -> None:
+    assert create("drift", "proximal:mu=0.25") == Proximal(mu=0.25)
+    assert create("missing", "prototype:match=nearest") == Prototype(match="nearest")
+    assert create("degraded", "align:by=cross,mu=2") == Align(by="cross", mu=2.0)
+    assert create("degraded", "align: mu = 2 , by = contrast ") == Align(by="contrast", mu=2.0)
+
+
+def test_a_parameter_that_is_not_named_keeps_its_default() -> None:
+    assert create("degraded", "align:mu=0.5") == Align(by="mse", mu=0.5)
+    assert create("missing", "skip:") == Skip()
+
+
+def test_the_name_of_a_choice_is_what_stands_before_the_colon() -> None:
+    assert check_name("missing", "prototype:match=nearest") == "prototype"
+
+
+@pytest.mark.parametrize(
+    ("family", "choice", "near"),
+    [("missing", "zer", "'zero'"), ("degraded", "blendd:mu=1", "'blend'"), ("objective", "late_unimodal", "'late-un")],
+)
+def test_an_unknown_member_is_answered_with_the_nearest(family: str, choice: str, near: str) -> None:
+    sentence = refusal(family, choice)
+    name = choice.partition(":")[0]
+    assert sentence.startswith(f"unknown choice of --{family} {name!r}: did you mean ")
+    assert near in sentence
+
+
+def test_a_member_like_no_other_is_answered_with_all() -> None:
+    assert refusal("drift", "xyz") == "unknown choice of --drift 'xyz': choose one of: none, proximal"
+    assert refusal("drift", "").startswith("unknown choice of --drift ''")
+
+
+def test_a_parameter_of_a_wrong_name_is_answered_with_the_nearest() -> None:
+    assert (
+        refusal("drift", "proximal:mi=1") == "unknown parameter of --drift proximal 'mi': did you mean 'mu'? (all: mu)"
+    )
+    assert "'match'" in refusal("missing", "prototype:macth=label")
+
+
+@pytest.mark.parametrize(("family", "name"), [("drift", "none"), ("missing", "skip"), ("degraded", "as-is")])
+def test_a_member_without_parameters_says_so(family: str, name: str) -> None:
+    assert refusal(family, f"{name}:mu=1") == f"--{family} {name} takes no parameters, so not 'mu'"
+
+
+@pytest.mark.parametrize("choice", ["proximal:mu", "proximal:0.5", "proximal:mu=1,", "proximal:,"])
+def test_parameters_read_name_equals_value(choice: str) -> None:
+    assert refusal("drift", choice) == f"--drift {choice}: parameters read name=value, with commas between several"
+
+
+@pytest.mark.parametrize("value", ["much", "", "1=2"])
+def test_a_parameter_of_the_wrong_type_is_refused(value: str) -> None:
+    sentence = refusal("drift", f"proximal:mu={value}")
+    assert sentence.startswith(f"--drift proximal:mu={value}: mu must be a valid number")
+    assert sentence.endswith(f", not {value!r}")
+
+
+def test_a_parameter_with_an_unknown_word_names_the_known_ones() -> None:
+    sentence = refusal("missing", "prototype:match=labels")
+    assert sentence == ("--missing prototype:match=labels: match must be 'label', 'nearest' or 'cross', not 'labels'")
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf"])
+@pytest.mark.parametrize(("family", "name"), [("drift", "proximal"), ("degraded", "align")])
+def test_a_weight_that_is_negative_or_not_finite_is_refused(family: str, name: str, value: str) -> None:
+    assert refusal(family, f"{name}:mu={value}").startswith(f"--{family} {name}:mu={value}: mu must be ")
