@@ -1,0 +1,53 @@
+"""How well the quality score tells degraded samples from good ones, against the generator's truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+BINS = 1024
+Floats = NDArray[np.float64]
+
+
+@dataclass
+class FlagScores:
+    """Counts of quality scores, of bounded size however long the run.
+
+    Attributes
+    ----------
+    counts : dict of modality to int64 (2, BINS + 1)
+        Row 0 good samples, row 1 degraded ones; the last bin is quality 1, that is, not flagged.
+    """
+
+    counts: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def add(self, modality: str, quality: Floats, degraded: NDArray[np.bool_]) -> None:
+        """Count samples of one modality where it is present."""
+        place = np.minimum((quality * BINS).astype(np.int64), BINS - 1)
+        place = np.where(quality >= 1, BINS, place)
+        table = self.counts.setdefault(modality, np.zeros((2, BINS + 1), dtype=np.int64))
+        for row, chosen in enumerate((~degraded, degraded)):
+            table[row] += np.bincount(place[chosen], minlength=BINS + 1)
+
+    def auroc(self, modality: str) -> float | None:
+        """Return the probability that a degraded sample scores below a good one, ties half; None without both."""
+        good, bad = self.counts[modality].astype(np.float64)
+        if good.sum() == 0 or bad.sum() == 0:
+            return None
+        above = good.sum() - np.cumsum(good)
+        return float((bad * (above + good / 2)).sum() / (good.sum() * bad.sum()))
+
+    def precision(self) -> float | None:
+        """Return the share of flagged samples that are degraded; None where none is flagged."""
+        flagged = self._total()[:, :BINS].sum(axis=1)
+        return float(flagged[1] / flagged.sum()) if flagged.sum() else None
+
+    def recall(self) -> float | None:
+        """Return the share of degraded samples that are flagged; None where none is degraded."""
+        degraded = self._total()[1]
+        return float(degraded[:BINS].sum() / degraded.sum()) if degraded.sum() else None
+
+    def _total(self) -> NDArray[np.int64]:
+        return sum(self.counts.values(), start=np.zeros((2, BINS + 1), dtype=np.int64))

@@ -1,0 +1,37 @@
+"""Writing files so that a crash leaves the old content or the new, never a part."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file; a reader sees the old content or the new, and the bytes are on disk on return."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def left_behind(path: Path) -> bool:
+    """Return whether a file is one that `write_atomic` was writing when its process was killed."""
+    return re.fullmatch(r"\..+\.\d+\.tmp", path.name) is not None
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left behind; for the holder of the folder's lock alone."""
+    for path in filter(left_behind, list(folder.iterdir())):
+        path.unlink(missing_ok=True)

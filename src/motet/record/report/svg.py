@@ -1,0 +1,104 @@
+"""From a matplotlib figure to SVG that stands inside a page, takes on its colours and fonts, and is always the same."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from motet.record.report.looks import GRID, INK, MUTED, VARIABLES
+
+WIDTH = 5.6
+_SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "motet",
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 11,
+    "text.color": INK[0],
+    "axes.edgecolor": GRID[0],
+    "axes.labelcolor": MUTED[0],
+    "axes.labelsize": 11,
+    "axes.titlecolor": MUTED[0],
+    "axes.titlesize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "grid.color": GRID[0],
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "xtick.color": GRID[0],
+    "ytick.color": GRID[0],
+    "xtick.labelcolor": MUTED[0],
+    "ytick.labelcolor": INK[0],
+    "path.simplify": True,
+}
+
+
+@contextmanager
+def canvas(height: float) -> Iterator[Figure]:
+    """Open a figure of the width that suits a phone; what is drawn inside looks the same whatever the user's settings.
+
+    Parameters
+    ----------
+    height : float
+        In inches.
+    """
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        # The reader's own fonts draw the text, so what matplotlib's font lacks does not matter.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def to_svg(figure: Figure, key: str, label: str) -> str:
+    """Write a figure as an SVG element.
+
+    Parameters
+    ----------
+    figure : Figure
+    key : str
+        Unique in the page; parts of the drawing are named after it.
+    label : str
+        What the picture says, for those who cannot see it.
+    """
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(buffer, format="svg", metadata=nothing)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :].replace("xlink:href", "href")
+    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
+    text = re.sub(r' d="([^"]*)"', _shorter_path, text)
+    text = re.sub(r'transform="rotate\(-0 [^"]*"', "", text)
+    text = _own_names(text, key)
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, variable)
+    text = re.sub(r">\s*\n\s*<", "><", text).strip()
+    box = re.search(r'viewBox="[^"]*"', text)
+    assert box is not None, "matplotlib writes a viewBox"
+    head = f'<svg {box.group()} role="img" aria-label="{escape(label)}">'
+    return re.sub(r"<svg[^>]*>", lambda _: head, text, count=1)
+
+
+def _shorter_path(match: re.Match[str]) -> str:
+    numbers = re.sub(r"-?\d+\.\d+", lambda found: f"{float(found.group()):.1f}".removesuffix(".0"), match.group(1))
+    path = re.sub(r"\s*([A-Za-z])\s*", r"\1", numbers).strip()
+    return f' d="{path}"'
+
+
+def _own_names(text: str, key: str) -> str:
+    """Keep only the names that are referred to, and make them unique in the page."""
+    used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', text))
+    text = re.sub(r' id="([^"]*)"', lambda found: f' id="{key}-{found[1]}"' if found[1] in used else "", text)
+    return re.sub(r'(url\(#|href="#)', rf"\1{key}-", text)

@@ -1,0 +1,189 @@
+"""The shape of `result.json` and `compare.json`; their published JSON schemas are made from these models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from motet.errors import InputError
+
+RESULT_FORMAT: Literal["motet-result/1"] = "motet-result/1"
+COMPARE_FORMAT: Literal["motet-compare/1"] = "motet-compare/1"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Metrics(_Record):
+    """How well the model predicts the test split (fractions of 1; the loss in nats)."""
+
+    accuracy: float
+    balanced_accuracy: float = Field(description="mean recall over the classes that the test split holds")
+    macro_f1: float
+    loss: float = Field(description="mean cross-entropy")
+    accuracy_by_class: list[float | None] = Field(description="recall per class; null where the test split has none")
+    worst_class: float
+    accuracy_by_client: dict[str, float] = Field(description="per client of the test split; empty where unknown")
+    accuracy_by_present: dict[str, float] = Field(
+        description="accuracy with only the named modalities: every subset for up to 4 modalities, "
+        "else all, each alone and each left out"
+    )
+
+
+class Online(_Record):
+    """Prequential figures: each arrival predicted before it is learnt from, cumulative over rounds and clients."""
+
+    accuracy: float
+    loss: float
+    samples: int
+
+
+class Assessment(_Record):
+    """How well the quality score finds degraded samples, against the generator's truth."""
+
+    auroc: dict[str, float | None] = Field(description="per modality; null where nothing was degraded")
+    precision: float | None
+    recall: float | None
+
+
+class Bytes(_Record):
+    """Length of the encoded messages of all clients over all rounds."""
+
+    up: int
+    down: int
+    up_by_kind: dict[str, int]
+    down_by_kind: dict[str, int]
+    rounds: int
+
+
+class Device(_Record):
+    """What the run asks of one device, at most."""
+
+    buffer_bytes: int
+    prototype_bytes: int
+    private_state_bytes: int
+    train_flops: int = Field(description="multiply-adds counted twice, forward and backward, over the whole run, mean")
+
+
+class Time(_Record):
+    """Wall-clock time; the only part of a result that differs between two identical runs."""
+
+    train_s: float
+    evaluate_s: float
+    samples_per_s: float | None = Field(description="training samples x epochs / train_s, the first round left out")
+
+
+class Engine(_Record):
+    """What the promise of identical bits depends on."""
+
+    name: str
+    chunk: int | None
+    threads: int
+    why: str
+
+
+class Round(_Record):
+    """One line of the history; figures that this round did not compute are null."""
+
+    round: int
+    accuracy: float | None
+    loss: float | None
+    balanced_accuracy: float | None
+    online_accuracy: float | None = Field(description="of this round's arrivals, before learning from them")
+    online_loss: float | None
+    train_loss: float
+    bytes_up: int
+    bytes_down: int
+    clients: int = Field(description="clients that trained")
+    missing: dict[str, dict[str, float]] = Field(
+        description="modality -> client -> share of its samples that lack it, where above 0"
+    )
+    degraded: dict[str, dict[str, float]]
+    flagged: dict[str, float] = Field(description="modality -> share of the present samples with quality below 1")
+
+
+class Result(_Record):
+    """Everything about one run."""
+
+    format: Literal["motet-result/1"] = RESULT_FORMAT
+    recipe: dict[str, Any]
+    config: dict[str, Any]
+    seed: int
+    engine: Engine
+    versions: dict[str, str]
+    data: dict[str, Any] = Field(description="name, modalities, classes, samples, and how they were shared out")
+    final: Metrics
+    tail: Metrics = Field(description="mean over the evaluations of the last 10 rounds")
+    online: Online | None
+    assessment: Assessment | None
+    bytes: Bytes
+    device: Device
+    time: Time
+    history: list[Round]
+
+
+class Summary(_Record):
+    """One recipe over all seeds."""
+
+    recipe: str
+    accuracy_mean: float
+    accuracy_sd: float | None = Field(description="sample standard deviation; null for one seed")
+    balanced_accuracy_mean: float
+    macro_f1_mean: float
+    worst_class_mean: float
+    online_accuracy_mean: float | None
+    bytes_up_mean: float
+    train_s_mean: float
+
+
+class Paired(_Record):
+    """A recipe against the first one named, seed by seed."""
+
+    recipe: str
+    against: str
+    difference_mean: float
+    ci95: tuple[float, float] | None = Field(description="Student's t over paired seeds; null for one seed")
+    p_value: float | None
+    wins: int
+    ties: int
+    losses: int
+
+
+class Comparison(_Record):
+    """Several recipes over the same seeds; accuracies are the runs' `tail` figures."""
+
+    format: Literal["motet-compare/1"] = COMPARE_FORMAT
+    recipes: list[str]
+    seeds: list[int]
+    config: dict[str, Any]
+    runs: list[Result]
+    summary: list[Summary]
+    paired: list[Paired]
+
+
+R = TypeVar("R", bound=BaseModel)
+
+
+def read(path: Path, kind: type[R]) -> R:
+    """Read a record.
+
+    Raises
+    ------
+    InputError
+        If the file holds no such record.
+    """
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        what = error.errors(include_url=False)[0]
+        where = ".".join(map(str, what["loc"]))
+        raise InputError(f"{path} is no {kind.__name__.lower()} of this version: {where} {what['msg']}") from None
+
+
+def to_json(record: BaseModel) -> str:
+    """Serialise with keys in the declared order, so that equal records give equal bytes."""
+    return json.dumps(record.model_dump(mode="json"), indent=1, allow_nan=False) + "\n"

@@ -1,0 +1,132 @@
+"""The tables of results, for the terminal and for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from motet.measure.statistics import standard_deviation
+from motet.record.comparison import mean_known, runs_by_recipe
+from motet.record.result import Comparison, Paired, Result
+from motet.record.verdict import is_upper_bound
+from motet.record.wording import NONE, duration, interval, percent, points, probability, size, spread
+
+BOUND_NOTE = "upper bound: sees data that the others do not"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recipe's figures, written out."""
+
+    recipe: str
+    bound: bool
+    accuracy: str
+    difference: str
+    interval: str
+    p_value: str
+    seeds: str
+    balanced_accuracy: str
+    macro_f1: str
+    worst_class: str
+    online: str
+    sent: str
+    time: str
+
+
+def rows(comparison: Comparison) -> list[Row]:
+    """Write out each recipe's figures: means over seeds, with the standard deviation where there are several."""
+    against = {pair.recipe: pair for pair in comparison.paired}
+    return [_row(name, runs, against.get(name)) for name, runs in runs_by_recipe(comparison).items()]
+
+
+def table(comparison: Comparison) -> Table:
+    """Make the terminal's table of a comparison."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=_caption(comparison), caption_justify="left")
+    made.add_column("recipe", overflow="fold", min_width=8)
+    made.add_column("accuracy", justify="right", no_wrap=True)
+    made.add_column(Text(f"points against {comparison.recipes[0]}"), justify="right", no_wrap=True)
+    for heading in ("worst class", "sent", "time"):
+        made.add_column(heading, justify="right")
+    for row in rows(comparison):
+        name = Text(row.recipe).append(" (upper bound)" if row.bound else "", style="dim")
+        difference = f"{row.difference} ({row.interval})" if row.interval != NONE else row.difference
+        worst = row.worst_class.partition(" ±")[0]
+        cells = (row.accuracy, difference, worst, row.sent, row.time)
+        made.add_row(name, *map(Text, cells), style="dim" if row.bound else "")
+    return made
+
+
+def run_table(result: Result) -> Table:
+    """Make the terminal's table of one run."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
+    made.add_column(style="dim")
+    made.add_column()
+    for name, value in run_rows(result):
+        made.add_row(Text(name), Text(value))
+    return made
+
+
+def run_rows(result: Result) -> list[tuple[str, str]]:
+    """Write out the figures of one run."""
+    tail = result.tail
+    name = str(result.recipe.get("name", NONE))
+    found = [
+        ("recipe", f"{name} ({BOUND_NOTE})" if is_upper_bound(name, [result]) else name),
+        ("accuracy", f"{percent(tail.accuracy)} (after the last round {percent(result.final.accuracy)})"),
+        ("balanced accuracy", percent(tail.balanced_accuracy)),
+        ("macro F1", percent(tail.macro_f1)),
+        ("worst class", percent(tail.worst_class)),
+    ]
+    if result.online:
+        found.append(("online accuracy", f"{percent(result.online.accuracy)} of {result.online.samples:,} arrivals"))
+    return [
+        *found,
+        ("sent by all clients", size(result.bytes.up) + _kinds(result.bytes.up_by_kind)),
+        ("sent by the server", size(result.bytes.down) + _kinds(result.bytes.down_by_kind)),
+        ("kept on a device", f"{size(sum(_kept(result)))} at most"),
+        ("time", f"{duration(result.time.train_s)} training, {duration(result.time.evaluate_s)} evaluating"),
+    ]
+
+
+def _kept(result: Result) -> tuple[int, int, int]:
+    device = result.device
+    return device.buffer_bytes, device.prototype_bytes, device.private_state_bytes
+
+
+def _kinds(kinds: dict[str, int]) -> str:
+    return f" ({', '.join(f'{kind} {size(many)}' for kind, many in kinds.items())})" if len(kinds) > 1 else ""
+
+
+def _row(name: str, runs: Sequence[Result], pair: Paired | None) -> Row:
+    online = mean_known([run.online.accuracy if run.online else None for run in runs])
+    return Row(
+        recipe=name,
+        bound=is_upper_bound(name, runs),
+        accuracy=_mean(runs, lambda run: run.tail.accuracy),
+        difference=points(pair.difference_mean) if pair else NONE,
+        interval=interval(pair.ci95) if pair and pair.ci95 else NONE,
+        p_value=probability(pair.p_value) if pair else NONE,
+        seeds=f"{pair.wins} / {pair.ties} / {pair.losses}" if pair else NONE,
+        balanced_accuracy=_mean(runs, lambda run: run.tail.balanced_accuracy),
+        macro_f1=_mean(runs, lambda run: run.tail.macro_f1),
+        worst_class=_mean(runs, lambda run: run.tail.worst_class),
+        online=percent(online),
+        sent=size(fmean(run.bytes.up for run in runs)),
+        time=duration(fmean(run.time.train_s for run in runs)),
+    )
+
+
+def _mean(runs: Sequence[Result], figure: Callable[[Result], float]) -> str:
+    values = [figure(run) for run in runs]
+    return percent(fmean(values)) + spread(standard_deviation(values))
+
+
+def _caption(comparison: Comparison) -> str:
+    if len(comparison.seeds) == 1:
+        return "One seed: no interval can be given."
+    return f"{len(comparison.seeds)} seeds; ± is the standard deviation, in brackets the 95 % interval."

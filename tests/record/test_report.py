@@ -1,0 +1,351 @@
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic import comparison, result
+
+from motet.record.report import compare_report, run_report
+from motet.record.report.page import typeset
+from motet.record.report.raster import MOST_CLIENTS, MOST_COLUMNS, client_names, raster
+from motet.record.report.reason import why
+from motet.record.report.subsets import short
+from motet.record.wording import duration, points, probability, shortened, size
+
+FOUR = {
+    "fedavg": [0.655, 0.672, 0.661],
+    "partial": [0.722, 0.731, 0.715],
+    "pmm": [0.806, 0.820, 0.811],
+    "full": [0.842, 0.851, 0.847],
+}
+NASTY = "<script>alert('x')</script>\"&$a_b$"
+VOID = {"meta", "rect", "path", "use", "image", "br", "hr"}
+
+
+class Page(HTMLParser):
+    """Checks that tags are closed in order, and keeps what the tests ask about."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.ids, self.references, self.text = [], [], [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        for name, value in attributes:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("href", "src"):
+                self.references.append(value)
+            if name in ("aria-labelledby", "clip-path"):
+                self.references.append("#" + value.removeprefix("url(#").removesuffix(")"))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def checked(text):
+    """Check what every page must keep to, and give it parsed."""
+    page = Page(text)
+    assert page.open == []
+    names = [tag for tag, _ in page.tags]
+    assert not {"script", "link", "iframe", "object", "embed", "base"} & set(names)
+    assert len(page.ids) == len(set(page.ids))
+    for reference in page.references:
+        assert reference.startswith("data:image/png") or reference.removeprefix("#") in page.ids
+    assert "@import" not in text
+    assert not re.search(r"url\(\s*['\"]?(?!#)", text)
+    assert not re.search(r"""(?:src|href|action|xmlns)\S*=\s*['"]?(?:https?:)?//""", text)
+    for tag, attributes in page.tags:
+        if tag == "svg":
+            assert attributes.get("aria-hidden") == "true" or len(attributes["aria-label"]) > 20
+    return page
+
+
+def test_a_comparison_is_one_self_contained_page():
+    found = comparison(FOUR, assessed=True)
+    page = compare_report(found, why(found))
+    checked(page)
+    assert "http" not in page
+    assert len(page) < 1_500_000
+    for name in FOUR:
+        assert f">{name}" in page
+    for title in (
+        "Accuracy over rounds",
+        "Accuracy over bytes sent",
+        "Online (prequential) loss over rounds",
+        "Accuracy with only some modalities",
+        "Accuracy by class",
+        "Spread over clients",
+        "Which client lacked which modality, and when",
+        "Which client had degraded which modality, and when",
+        "How well bad data were noticed",
+        "What was run",
+        "Full configuration",
+    ):
+        assert title in page
+    assert page.count("<figure>") == page.count('<svg viewBox="0 0 403.2') == 8
+    assert "pmm leads fedavg by" in page
+    assert "+14.6 to +15.3" in page
+
+
+def test_a_run_is_one_self_contained_page():
+    page = run_report(result("qqr", assessed=True))
+    checked(page)
+    assert "http" not in page
+    assert "this is one run, so no interval can be given" in page
+    assert "Dirichlet, alpha 1" in page
+    assert "Adam; learning rate 0.005" in page
+    assert "encoder conv for every modality" in page
+    assert "31 to 512 samples each" in page
+    assert "6 classes, 2,400 training samples, 800 test samples" in page
+    assert "One modality is missing in 60\xa0% of client-rounds, 90\xa0% of the time acc" in page
+
+
+def test_the_upper_bound_is_marked_wherever_it_is_named():
+    found = comparison(FOUR)
+    page = checked(compare_report(found, why(found)))
+    said = " ".join(page.text)
+    rest = re.sub(r"full\s+(upper bound|\(upper bound\))|upper\s+bound\s+full", "", said, flags=re.IGNORECASE)
+    assert not re.findall(r"\bfull\b(?! sees data)", rest)
+    labels = [attributes["aria-label"] for tag, attributes in page.tags if tag == "svg" and "aria-label" in attributes]
+    assert all("full" not in label.replace("full (upper bound)", "") for label in labels)
+    assert "upper bound" in run_report(result("full"))
+    assert "upper bound" in run_report(result("mine", config={"impaired": False}))
+
+
+def test_pages_are_the_same_each_time():
+    found = comparison(FOUR, assessed=True)
+    assert compare_report(found, "because") == compare_report(found, "because")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from synthetic import result; "
+        "from motet.record.report import run_report; import hashlib; "
+        "print(hashlib.sha256(run_report(result('qqr', assessed=True)).encode()).hexdigest(), 'torch' in sys.modules)"
+    )
+    folder = str(__file__).rpartition("/")[0]
+    runs = {
+        subprocess.run(
+            [sys.executable, "-c", code, folder],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(runs) == 1
+    assert runs.pop().endswith("False\n")
+
+
+def test_a_page_ignores_the_users_matplotlib_settings():
+    import matplotlib
+
+    plain = run_report(result())
+    with matplotlib.rc_context({"axes.linewidth": 9, "font.size": 30, "svg.fonttype": "path"}):
+        assert run_report(result()) == plain
+        assert matplotlib.rcParams["axes.linewidth"] == 9
+
+
+@pytest.mark.parametrize("place", ["recipe", "class", "modality", "why", "engine", "config"])
+def test_names_are_escaped(place):
+    common = {
+        "modalities": [NASTY, "gyro"] if place == "modality" else ["acc", "gyro"],
+        "classes": [NASTY, "b"] if place == "class" else ["a", "b"],
+        "config": {"noted": NASTY} if place == "config" else None,
+        "recipe": {"missing": NASTY} if place == "engine" else None,
+    }
+    names = ["fedavg", NASTY if place == "recipe" else "pmm"]
+    found = comparison({name: [0.6, 0.7] for name in names}, **common)
+    for page in (
+        compare_report(found, NASTY if place == "why" else None),
+        run_report(result(names[1], **common)),
+    ):
+        checked(page)
+        assert "<script" not in page
+
+
+def test_names_in_figures_are_text_and_taken_literally():
+    page = run_report(result(classes=["$a_b$", "c & d", r"\alpha"]))
+    drawn = re.findall(r"<text[^>]*>([^<]*)</text>", page)
+    assert {"$a_b$", "c &amp; d", r"\alpha", "accuracy (%)"} <= set(drawn)
+
+
+def test_one_seed_shows_no_interval_column():
+    found = comparison({"fedavg": [0.6], "pmm": [0.7]})
+    page = compare_report(found, why(found))
+    checked(page)
+    assert "no interval can be given" in page
+    assert "interval</th>" not in page
+
+
+def test_lines_that_coincide_are_named():
+    page = compare_report(comparison({"fedavg": [0.6, 0.7], "pmm": [0.6, 0.7]}), None)
+    assert "pmm lies on fedavg (dashed)." in page
+
+
+def bare(accuracy=0.5):
+    """Give the emptiest result that the format allows."""
+    run = result("fedavg", accuracy, rounds=1, clients=1, modalities=["x"], classes=["a"], online=False)
+    scores = run.tail.model_copy(
+        update={"accuracy_by_class": [None], "accuracy_by_client": {}, "accuracy_by_present": {}}
+    )
+    line = run.history[0].model_copy(
+        update={"accuracy": None, "loss": None, "balanced_accuracy": None, "bytes_up": 0, "missing": {}, "degraded": {}}
+    )
+    return run.model_copy(
+        update={
+            "final": scores,
+            "tail": scores,
+            "history": [line],
+            "config": {},
+            "data": {},
+            "recipe": {},
+            "versions": {},
+        }
+    )
+
+
+def test_nulls_everywhere_make_a_page():
+    checked(run_report(bare()))
+    checked(run_report(bare().model_copy(update={"history": []})))
+    whole = comparison({"fedavg": [0.5, 0.6], "pmm": [0.5, 0.6]})
+    empty = whole.model_copy(update={"runs": [bare()] * 4, "config": {}})
+    checked(compare_report(empty, why(empty)))
+
+
+def test_a_recipe_that_sends_nothing_is_named_and_not_drawn():
+    run = result("local", bytes_up=0)
+    found = comparison({"fedavg": [0.6, 0.7], "local": [0.5, 0.5]})
+    silent = found.model_copy(update={"runs": [*found.runs[:2], run, run]})
+    page = compare_report(silent, why(silent))
+    assert "local sends nothing." in page
+    assert "local sends nothing, fedavg 24.0 MB." in why(silent)
+
+
+def test_losses_that_are_not_finite_are_left_out_of_the_figures():
+    run = result("fedavg", rounds=12)
+    lines = [line.model_copy(update={"online_loss": float("inf")}) for line in run.history[:3]]
+    checked(run_report(run.model_copy(update={"history": lines + run.history[3:]})))
+    every = [line.model_copy(update={"online_loss": float("nan")}) for line in run.history]
+    page = run_report(run.model_copy(update={"history": every}))
+    assert "Online (prequential) loss over rounds" not in page
+
+
+def test_much_of_everything_makes_a_small_page():
+    names = ["fedavg", "partial", "full", "x" * 120, *(f"recipe-{place}" for place in range(8))]
+    many = {
+        "modalities": [f"modality{place}" for place in range(8)],
+        "classes": [f"class {place}" for place in range(60)],
+        "clients": 3000,
+        "rounds": 30,
+    }
+    found = comparison({name: [0.5 + place / 50] for place, name in enumerate(names)}, **many)
+    page = compare_report(found, why(found))
+    checked(page)
+    assert len(page) < 1_500_000
+    assert "The first 40 of 3,000 clients." in page
+    assert "The 40 worst of 60 classes." in page
+
+
+def test_a_long_run_is_thinned():
+    page = run_report(result("qqr", rounds=1000, every=2))
+    checked(page)
+    assert len(page) < 300_000
+    assert "Each point is the mean of 3 evaluations." in page
+    assert "Each column is the mean of 3 rounds." in page
+
+
+def test_raster_keeps_modality_client_and_round():
+    run = result("fedavg", rounds=3, clients=4)
+    lines = [line.model_copy(update={"missing": {}, "degraded": {}}) for line in run.history]
+    lines[1] = lines[1].model_copy(update={"missing": {"gyro": {"2": 0.25}}})
+    run = run.model_copy(update={"history": lines})
+    found = raster(run, "missing", ["acc", "gyro"])
+    assert found.shares.shape == (2, 4, 3)
+    assert found.shares[1, 2, 1] == 0.25
+    assert found.shares.sum() == 0.25
+    assert raster(run, "degraded", ["acc", "gyro"]) is None
+
+
+def test_raster_shows_the_first_clients_in_their_natural_order():
+    run = result("fedavg", rounds=1, clients=100)
+    found = raster(run, "missing", ["acc", "gyro"])
+    assert found.clients == [str(place) for place in range(MOST_CLIENTS)]
+    assert found.clients_in_all == 100
+    line = run.history[0].model_copy(update={"missing": {"acc": {"dev10": 1.0, "dev9": 1.0}}, "degraded": {}})
+    assert client_names(run.model_copy(update={"history": [line]})) == ["dev9", "dev10"]
+
+
+def test_raster_leaves_out_clients_that_only_the_test_split_has():
+    run = result("fedavg", rounds=1, clients=3)
+    scores = run.final.model_copy(update={"accuracy_by_client": {"7": 0.5, "8": 0.6}})
+    assert client_names(run.model_copy(update={"final": scores, "tail": scores})) == ["0", "1", "2"]
+
+
+def test_raster_columns_are_means_of_rounds():
+    run = result("fedavg", rounds=MOST_COLUMNS + 1, clients=1)
+    lines = [line.model_copy(update={"missing": {"acc": {"0": 1.0}} if line.round < 3 else {}}) for line in run.history]
+    found = raster(run.model_copy(update={"history": lines}), "missing", ["acc"])
+    assert found.per_column == 2
+    assert found.shares[0, 0, :2].tolist() == [1.0, 0.0]
+    assert found.shares.shape[2] == (MOST_COLUMNS + 2) // 2
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    names=st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=4, unique=True),
+    accuracies=st.lists(st.floats(0, 1), min_size=1, max_size=3),
+    modalities=st.lists(
+        st.sampled_from(["acc", "gyro", "a b", "<b>", "$x$", "ü"]), min_size=1, max_size=5, unique=True
+    ),
+    classes=st.integers(1, 12),
+    rounds=st.integers(1, 4),
+    clients=st.integers(1, 12),
+    every=st.integers(1, 3),
+    online=st.booleans(),
+)
+def test_odd_inputs_make_a_page(names, accuracies, modalities, classes, rounds, clients, every, online):
+    found = comparison(
+        dict.fromkeys(names, accuracies),
+        modalities=modalities,
+        classes=[f"c{place}" for place in range(classes)],
+        rounds=rounds,
+        clients=clients,
+        every=every,
+        online=online,
+    )
+    checked(compare_report(found, why(found)))
+
+
+def test_subsets_in_words():
+    few, many = result(), result(modalities=list("abcde"))
+    assert short("acc+gyro", few) == "all present"
+    assert short("gyro", few) == "gyro alone"
+    assert short("a+b+d+e", many) == "without c"
+    assert short("a+b", many) == "a + b"
+
+
+def test_numbers_read_well():
+    assert [size(count) for count in (0, 999, 1000, 24_240_000, 999_600, 3.2e12)] == [
+        "0 bytes", "999 bytes", "1.00 kB", "24.2 MB", "1.00 MB", "3.20 TB"
+    ]  # fmt: skip
+    assert [duration(seconds) for seconds in (0.5, 12.3, 185, 7800)] == ["0.5 s", "12 s", "3 min 5 s", "2 h 10 min"]
+    assert [points(value) for value in (0.149, -0.012, -0.0001, 0.0)] == ["+14.9", "-1.2", "0.0", "0.0"]
+    assert [probability(value) for value in (None, 0.0, 0.0312)] == ["-", "< 0.001", "0.031"]
+    assert typeset("-1.2 to 3.4, qqr-2 at 81.2 % ± 0.8") == "−1.2 to 3.4, qqr-2 at 81.2\xa0%\xa0±\xa00.8"
+    assert shortened(["a-long-name-1", "a-long-name-2"], 8) == ["…-name-1", "…-name-2"]

@@ -1,0 +1,112 @@
+"""The published schemas of `result.json` and `compare.json`; `python tests/record/test_result.py` writes them anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from pydantic import BaseModel, ValidationError
+from synthetic import comparison, result
+
+import motet
+from motet.record.result import Comparison, Result, to_json
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schema"
+PUBLISHED: dict[str, type[BaseModel]] = {"result.json": Result, "compare.json": Comparison}
+
+
+def schema(model: type[BaseModel]) -> str:
+    """Return a model's schema as it is published."""
+    return json.dumps(model.model_json_schema(), indent=1) + "\n"
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_published_schema_is_up_to_date(name: str) -> None:
+    text = (SCHEMAS / name).read_text()
+    assert text == schema(PUBLISHED[name]), "write it anew with `python tests/record/test_result.py`"
+    jsonschema.Draft202012Validator.check_schema(json.loads(text))
+
+
+def check(name: str, record: Any) -> None:
+    """Validate a record against its published schema."""
+    jsonschema.validate(record, json.loads((SCHEMAS / name).read_text()), jsonschema.Draft202012Validator)
+
+
+@pytest.mark.parametrize("recipe", ["fedavg", "qqr", "local"])
+@pytest.mark.parametrize("buffer", ["all", 20])
+def test_a_real_result_is_valid(recipe: str, buffer: str | int) -> None:
+    found = motet.run(
+        motet.wearables(clients=3, samples=24, test_people=2),
+        recipe=recipe,
+        rounds=2,
+        features=4,
+        encoder="mlp",
+        buffer=buffer,
+        arrivals=4,
+        missing_rate=0.5,
+        degraded_rate=0.5,
+        flags="oracle",
+        evaluate_every=2,
+        threads=1,
+    )
+    text = to_json(found)
+    record = json.loads(text)
+    check("result.json", record)
+    assert to_json(Result.model_validate_json(text)) == text
+    assert (record["online"] is None) == (buffer == "all")
+    assert list(record) == list(Result.model_fields)
+
+
+def test_a_real_comparison_is_valid() -> None:
+    found = motet.compare(motet.digits(), recipes=["fedavg", "partial"], seeds=2, rounds=1, clients=3, features=4)
+    text = to_json(found)
+    check("compare.json", json.loads(text))
+    assert to_json(Comparison.model_validate_json(text)) == text
+
+
+def test_made_up_records_of_the_other_tests_are_valid() -> None:
+    check("result.json", json.loads(to_json(result())))
+    check("compare.json", json.loads(to_json(comparison({"fedavg": [0.5, 0.6], "qqr": [0.7, 0.8]}))))
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(to_json(result()))
+    change(record)
+    return record
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.pop("final"),
+        lambda record: record.update(more=1),
+        lambda record: record.update(format="motet-result/2"),
+        lambda record: record["final"].update(accuracy="high"),
+        lambda record: record["final"].update(accuracy=None),
+        lambda record: record["bytes"].pop("up"),
+        lambda record: record["history"][0].update(round=1.5),
+        lambda record: record["online"].update(samples="few"),
+    ],
+)
+def test_what_is_no_result_is_refused(change: Callable[[dict[str, Any]], object]) -> None:
+    record = changed(change)
+    with pytest.raises(jsonschema.ValidationError):
+        check("result.json", record)
+    with pytest.raises(ValidationError):
+        Result.model_validate(record)
+
+
+def test_a_number_that_is_none_is_not_written() -> None:
+    broken = result()
+    broken = broken.model_copy(update={"final": broken.final.model_copy(update={"loss": float("nan")})})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        to_json(broken)
+
+
+if __name__ == "__main__":
+    for name, model in PUBLISHED.items():
+        (SCHEMAS / name).write_text(schema(model))

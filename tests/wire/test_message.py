@@ -1,0 +1,354 @@
+"""A mapping of names to tensors as bytes, and back."""
+
+from __future__ import annotations
+
+import struct
+import tracemalloc
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from torch import Tensor
+
+from motet.errors import MotetError
+from motet.wire.message import decode, encode
+
+TYPES: dict[torch.dtype, type[np.generic]] = {
+    torch.float32: np.float32,
+    torch.float64: np.float64,
+    torch.int32: np.int32,
+    torch.int64: np.int64,
+    torch.uint8: np.uint8,
+    torch.bool: np.bool_,
+}
+SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
+NAMES = st.text(max_size=12)
+
+
+def tensors(types: list[torch.dtype]) -> st.SearchStrategy[Tensor]:
+    """Tensors of any shape, from no dimensions to none inside, with any bits."""
+    return (
+        st.sampled_from(types)
+        .flatmap(lambda dtype: arrays.arrays(TYPES[dtype], SHAPES))
+        .map(lambda array: torch.from_numpy(np.array(array)))
+    )
+
+
+def same_bits(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return list(one) == list(other) and all(
+        a.dtype == b.dtype and a.shape == b.shape and a.numpy().tobytes() == b.numpy().tobytes()
+        for a, b in zip(one.values(), other.values(), strict=True)
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(NAMES, tensors(list(TYPES)), max_size=4), st.booleans())
+def test_at_32_bits_nothing_is_lost(mapping: dict[str, Tensor], by_row: bool) -> None:
+    assert same_bits(decode(encode(mapping, 32, by_row)), mapping)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.dictionaries(NAMES, tensors([torch.int32, torch.int64, torch.uint8, torch.bool]), max_size=4), st.integers(1, 16)
+)
+def test_integers_are_exact_at_any_number_of_bits(mapping: dict[str, Tensor], bits: int) -> None:
+    assert same_bits(decode(encode(mapping, bits)), mapping)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("bits", [1, 8, 32])
+def test_single_numbers_and_empty_tensors_are_exact_at_any_number_of_bits(dtype: torch.dtype, bits: int) -> None:
+    mapping = {
+        "single": torch.tensor(0.1, dtype=dtype),
+        "empty": torch.zeros(0, dtype=dtype),
+        "flat": torch.zeros(3, 0, 2, dtype=dtype),
+        "wide": torch.zeros(0, 1000, dtype=dtype),
+    }
+    assert same_bits(decode(encode(mapping, bits, by_row=True)), mapping)
+
+
+def test_what_is_not_a_number_survives_at_32_bits() -> None:
+    mapping = {"a": torch.tensor([float("nan"), float("inf"), -float("inf"), -0.0, 1e-45])}
+    assert same_bits(decode(encode(mapping)), mapping)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    arrays.arrays(
+        st.sampled_from([np.float32, np.float64]),
+        arrays.array_shapes(min_dims=1, max_dims=3, max_side=6),
+        elements=st.floats(-(2.0**60), 2.0**60, width=32, allow_subnormal=False),
+    ),
+    st.integers(1, 16),
+    st.booleans(),
+)
+def test_quantised_numbers_move_by_half_a_step_at_most(values: Any, bits: int, by_row: bool) -> None:
+    found = decode(encode({"w": torch.from_numpy(values)}, bits, by_row))["w"]
+    assert found.dtype == torch.from_numpy(values).dtype
+    assert found.shape == values.shape
+    rows = values.reshape(-1, values.shape[-1]) if by_row else values.reshape(1, -1)
+    step = (rows.max(1).astype(np.float64) - rows.min(1)) / (2**bits - 1)
+    rounding = step * 2.0 ** (bits - 21) + 2.0**-23 * np.abs(rows).max(1) + 1e-40
+    moved = np.abs(found.numpy().reshape(rows.shape).astype(np.float64) - rows)
+    assert (moved <= (step / 2 + rounding)[:, None]).all()
+
+
+@pytest.mark.parametrize("bits", [17, 20, 24, 31])
+def test_more_than_16_bits_are_refused_or_kept(bits: int) -> None:
+    values = torch.linspace(0, 1, 5)
+    try:
+        found = decode(encode({"w": values}, bits))["w"]
+    except MotetError:
+        return
+    assert (found - values).abs().max() < 2**-bits + 1e-6
+
+
+def test_by_row_gives_each_vector_its_own_range() -> None:
+    wide = torch.tensor([[0.0, 1.0, 2.0, 3.0], [0.0, 1000.0, 2000.0, 3000.0]])
+    assert torch.equal(decode(encode({"w": wide}, 2, by_row=True))["w"], wide)
+    assert not torch.equal(decode(encode({"w": wide}, 2))["w"][0], wide[0])
+
+
+def test_constant_rows_are_exact_at_one_bit() -> None:
+    rows = torch.tensor([[0.1] * 5, [-7.3] * 5, [0.0] * 5])
+    assert torch.equal(decode(encode({"w": rows}, 1, by_row=True))["w"], rows)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(NAMES, st.tuples(st.sampled_from(list(TYPES)), SHAPES), max_size=4), st.integers(1, 16))
+def test_a_message_is_as_long_as_its_layout_says(content: dict[str, Any], bits: int) -> None:
+    mapping = {name: torch.ones(shape, dtype=dtype) for name, (dtype, shape) in content.items()}
+    for kept, by_row in ((32, False), (bits, False), (bits, True)):
+        length = 7
+        for name, (dtype, shape) in content.items():
+            size, width = int(np.prod(shape)), shape[-1] if shape else 0
+            length += 2 + len(name.encode()) + 3 + 4 * len(shape)
+            if kept < 32 and dtype.is_floating_point and shape and size:
+                rows = size // width if by_row else 1
+                length += 4 + 8 * rows + -(-size * bits // 8)
+            else:
+                length += size * np.dtype(TYPES[dtype]).itemsize
+        assert len(encode(mapping, kept, by_row)) == length
+
+
+def test_tensors_may_be_views_and_may_want_gradients() -> None:
+    base = torch.arange(12.0).reshape(3, 4)
+    mapping = {"turned": base.T, "strided": base[:, ::2], "learning": base.clone().requires_grad_()}
+    found = decode(encode(mapping))
+    assert all(torch.equal(found[name], value) for name, value in mapping.items())
+
+
+def test_what_was_decoded_may_be_changed_and_is_nobody_elses() -> None:
+    message = encode({"w": torch.zeros(3), "b": torch.zeros(1, dtype=torch.uint8)})
+    one, other = decode(message), decode(message)
+    assert all(one[name].data_ptr() != other[name].data_ptr() for name in one)  # Python shares bytes of length 1
+    for value in one.values():
+        value += 1
+    assert same_bits(decode(message), other)
+
+
+# The encoding of version 1, for ever: messages as they were written when it was fixed.
+EXACT_MESSAGE = bytes.fromhex(
+    "4d4f54540108001200656e636f6465722e6163632e77656967687400200202000000030000000000003f0000a0bf00004040"
+    "0000004000000000000000be06007363616c617201200000000000000004400500636f756e74032001030000000100000000"
+    "000000feffffffffffffff030000000000000005007374657073022002020000000100000007000000f8ffffff0500627974"
+    "65730420010200000000ff0500666c616773052001030000000100010500656d70747900200200000000040000000200cea9"
+    "002001010000000000803f"
+)
+EXACT_CONTENT = {
+    "encoder.acc.weight": torch.tensor([[0.5, -1.25, 3.0], [2.0, 0.0, -0.125]]),
+    "scalar": torch.tensor(2.5, dtype=torch.float64),
+    "count": torch.tensor([1, -2, 3]),
+    "steps": torch.tensor([[7], [-8]], dtype=torch.int32),
+    "bytes": torch.tensor([0, 255], dtype=torch.uint8),
+    "flags": torch.tensor([True, False, True]),
+    "empty": torch.zeros(0, 4),
+    "Ω": torch.tensor([1.0]),
+}
+BY_ROW_MESSAGE = bytes.fromhex(
+    "4d4f54540102000d0070726f746f747970652f616363000402030000000400000003000000000000000000803f000080bf00"
+    "0000000000f0c100000040084f00000fe701006e03200103000000040000000000000000000000000000000900000000000000"
+)
+WHOLE_MESSAGE = bytes.fromhex(
+    "4d4f54540102000d0070726f746f747970652f6163630004020300000004000000010000000000f0c10000404055df555505"
+    "a901006e03200103000000040000000000000000000000000000000900000000000000"
+)
+QUANTISED_CONTENT = {
+    "prototype/acc": torch.tensor([[0.0, 1, 2, 15], [-1, -1, -1, -1], [-30, 0, -16, -2]]),
+    "n": torch.tensor([4, 0, 9]),
+}
+QUANTISED_AS_A_WHOLE = torch.tensor([[0.0, 0, 3, 15], [0, 0, 0, 0], [-30, 0, -15, -3]])
+
+
+def test_version_1_decodes_for_ever() -> None:
+    assert same_bits(decode(EXACT_MESSAGE), EXACT_CONTENT)
+    assert same_bits(decode(BY_ROW_MESSAGE), QUANTISED_CONTENT)
+    assert same_bits(decode(WHOLE_MESSAGE), {**QUANTISED_CONTENT, "prototype/acc": QUANTISED_AS_A_WHOLE})
+
+
+def test_version_1_encodes_as_it_did() -> None:
+    assert encode(EXACT_CONTENT) == EXACT_MESSAGE
+    assert encode(QUANTISED_CONTENT, 4, by_row=True) == BY_ROW_MESSAGE
+    assert encode(QUANTISED_CONTENT, 4) == WHOLE_MESSAGE
+
+
+def header(entries: int = 1, version: int = 1) -> bytes:
+    return b"MOTT" + struct.pack("<BH", version, entries)
+
+
+def entry(
+    shape: tuple[int, ...],
+    body: bytes,
+    kind: int = 0,
+    bits: int = 32,
+    name: bytes = b"w",
+    dimensions: int | None = None,
+) -> bytes:
+    """Write an entry as the layout says, whether it makes sense or not."""
+    count = len(shape) if dimensions is None else dimensions
+    start = struct.pack("<H", len(name)) + name + struct.pack("<BBB", kind, bits, count)
+    return start + struct.pack(f"<{len(shape)}I", *shape) + body
+
+
+def quantised(*ranges: tuple[float, float], codes: bytes = b"", rows: int | None = None) -> bytes:
+    count = len(ranges) if rows is None else rows
+    return struct.pack("<I", count) + b"".join(struct.pack("<ff", *pair) for pair in ranges) + codes
+
+
+def refusal(message: bytes) -> str:
+    """Return what decode says to a broken message, having checked that it took no memory to say it."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(MotetError) as caught:
+            decode(message)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_layout_written_by_hand_decodes() -> None:
+    plain = header(2) + entry((2,), struct.pack("<2f", 1.5, -2)) + entry((), struct.pack("<q", 7), kind=3, name=b"n")
+    assert same_bits(decode(plain), {"w": torch.tensor([1.5, -2]), "n": torch.tensor(7)})
+    packed = header() + entry((2, 4), quantised((10, 1), (0, 0.5), codes=bytes([0b01011010])), bits=1)
+    assert decode(packed)["w"].tolist() == [[10, 11, 10, 11], [0.5, 0, 0.5, 0]]
+
+
+@pytest.mark.parametrize("message", [EXACT_MESSAGE, BY_ROW_MESSAGE, WHOLE_MESSAGE])
+def test_a_message_cut_short_anywhere_is_refused(message: bytes) -> None:
+    for length in range(len(message)):
+        with pytest.raises(MotetError, match="cut short") as caught:
+            decode(message[:length])
+        assert str(length) in str(caught.value)
+
+
+@pytest.mark.parametrize("rest", [b"\0", b"MOTT", EXACT_MESSAGE])
+def test_bytes_after_the_end_are_refused(rest: bytes) -> None:
+    assert refusal(EXACT_MESSAGE + rest) == f"{len(rest)} bytes too many at the end of a message"
+
+
+@pytest.mark.parametrize("message", [b"ABCD" + EXACT_MESSAGE[4:], b"\x80\x04\x95\x00\x00", b"PK\x03\x04" * 10])
+def test_foreign_bytes_are_refused(message: bytes) -> None:
+    assert refusal(message) == "not a Motet message"
+
+
+@pytest.mark.parametrize("version", [0, 2, 255])
+def test_another_version_is_refused(version: int) -> None:
+    sentence = refusal(EXACT_MESSAGE[:4] + bytes([version]) + EXACT_MESSAGE[5:])
+    assert sentence == f"message version {version} is not known here (this is version 1)"
+
+
+def test_an_unknown_number_type_is_refused() -> None:
+    assert refusal(header() + entry((1,), b"0000", kind=6)) == "unknown number type 6 in a message"
+
+
+BROKEN = {
+    "a name that is not UTF-8": entry((1,), b"0000", name=b"\xff\xfe"),
+    "no bits": entry((10_000_000,), quantised((0, 1)), bits=0),
+    "33 bits": entry((8,), quantised((0, 1), codes=bytes(33)), bits=33),
+    "255 bits": entry((8,), quantised((0, 1), codes=bytes(255)), bits=255),
+    "quantised integers": entry((8,), quantised((0, 1), codes=bytes(8)), kind=3, bits=8),
+    "quantised flags": entry((8,), quantised((0, 1), codes=bytes(8)), kind=5, bits=8),
+    "no rows for numbers": entry((4,), quantised(codes=bytes(4)), bits=8),
+    "rows that do not divide the numbers": entry((4,), quantised((0, 1), (0, 1), (0, 1), codes=bytes(4)), bits=8),
+    "more rows than numbers": entry((2,), quantised((0, 1), (0, 1), (0, 1), codes=bytes(2)), bits=8),
+    "more rows than bytes": entry((4,), quantised((0, 1), codes=bytes(4), rows=2**32 - 1), bits=8),
+    "a range from nowhere": entry((4,), quantised((float("nan"), 1), codes=bytes(4)), bits=8),
+    "a range without end": entry((4,), quantised((0, float("inf")), codes=bytes(4)), bits=8),
+    "a range of infinities": entry((4,), quantised((float("inf"), -float("inf")), codes=bytes(4)), bits=8),
+    "a signalling NaN": entry((4,), struct.pack("<I", 1) + bytes.fromhex("0000a07f0000803f") + bytes(4), bits=8),
+    "a range too wide": entry((4,), quantised((3e38, 3e38), codes=b"\xff" * 4), bits=8),
+    "more numbers than bytes": entry((2**31, 2), b"0000"),
+    "more numbers than can be counted": entry((2**32 - 1, 2**32 - 1, 2**32 - 1), b"0000"),
+    "a number of numbers that wraps below 0": entry((2**32 - 1, 2**32 - 1), b"", kind=4),
+    "a number of numbers that wraps to 0": entry((2**31, 2**31, 4), b"", kind=4),
+    "wrapping quantised numbers": entry((2**32 - 1, 2**32 - 1), quantised((0, 1)), bits=8),
+    "no numbers in a huge shape": entry((0, 2**32 - 1, 2**32 - 1, 2**32 - 1), b"", kind=4),
+    "65 dimensions": entry((1,) * 65, b"0", kind=4),
+    "255 dimensions": entry((1,) * 255, b"0", kind=4),
+    "more dimensions than bytes": entry((1, 1), b"", kind=4, dimensions=255),
+}
+
+
+@pytest.mark.parametrize("name", list(BROKEN))
+def test_a_broken_entry_is_refused_in_a_sentence_and_takes_no_memory(name: str) -> None:
+    refusal(header() + BROKEN[name])
+
+
+def test_a_message_of_more_entries_than_bytes_is_refused() -> None:
+    assert "cut short" in refusal(header(65_535) + entry((1,), b"0000"))
+
+
+def test_a_name_given_twice_is_refused() -> None:
+    refusal(header(2) + entry((1,), b"0000") + entry((1,), b"1111"))
+
+
+def survives(message: bytes) -> None:
+    """Check that a message decodes or is refused, and nothing else."""
+    try:
+        found = decode(message)
+    except MotetError:
+        return
+    assert all(isinstance(value, Tensor) for value in found.values())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=80), st.booleans())
+def test_random_bytes_decode_or_are_refused(rest: bytes, with_header: bool) -> None:
+    survives(header() + rest if with_header else rest)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.sampled_from([EXACT_MESSAGE, BY_ROW_MESSAGE, WHOLE_MESSAGE]),
+    st.lists(st.tuples(st.integers(0, 250), st.integers(0, 255)), min_size=1, max_size=3),
+)
+def test_damaged_messages_decode_or_are_refused(message: bytes, damage: list[tuple[int, int]]) -> None:
+    damaged = bytearray(message)
+    for place, value in damage:
+        damaged[place % len(message)] = value
+    survives(bytes(damaged))
+
+
+SIZES = st.sampled_from([0, 1, 2, 3, 4, 255, 2**16, 2**31, 2**32 - 1])
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(SIZES, max_size=5).map(tuple),
+    st.integers(0, 6),
+    st.sampled_from([1, 2, 8, 15, 16, 17, 31, 32, 33, 64, 255]),
+    st.none() | SIZES,
+    st.binary(max_size=64),
+)
+@example(shape=(2, 4), kind=0, bits=1, rows=2, body=bytes(17))
+def test_entries_of_any_shape_decode_or_are_refused(
+    shape: tuple[int, ...], kind: int, bits: int, rows: int | None, body: bytes
+) -> None:
+    survives(header() + entry(shape, (b"" if rows is None else struct.pack("<I", rows)) + body, kind, bits))
