@@ -1,0 +1,5 @@
+"""`python -m motet` is `motet`."""
+
+from motet.cli.main import main
+
+main()

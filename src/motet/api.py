@@ -1,0 +1,157 @@
+"""Motet from Python: a run and its model, and comparisons, on any dataset in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import PrivateAttr
+
+from motet.data.dataset import Dataset
+from motet.engine.federation import check
+from motet.engine.model import Model
+from motet.engine.run import run as run_rounds
+from motet.engine.runs import find_data, go_on, with_threads
+from motet.engine.watch import ProgressBar, Watch
+from motet.errors import InputError
+from motet.learn.recipe import Recipe, resolve
+from motet.record.comparison import compare as join
+from motet.record.folder import RunFolder
+from motet.record.result import Comparison, Result
+
+
+class Run(Result):
+    """A finished run: everything that `result.json` holds, and the trained model."""
+
+    _model: Model = PrivateAttr()
+
+    @property
+    def model(self) -> Model:
+        """The trained model, which predicts from any subset of the modalities."""
+        return self._model
+
+
+def run(
+    data: Dataset | str | os.PathLike[str] | None = None,
+    *,
+    recipe: str | Recipe = "qqr",
+    out: str | Path | None = None,
+    progress: bool = False,
+    **settings: Any,
+) -> Run:
+    """Train once.
+
+    Parameters
+    ----------
+    data : Dataset, str or path, optional
+        A dataset, the name of one, or an archive; the simulated wearables if left out.
+    recipe : str or Recipe
+        Such as ``"qqr"``, or ``motet.recipe("qqr").but(missing="skip")``.
+    out : path, optional
+        Folder for checkpoints, history, result and report; nothing is written without it.
+    progress : bool
+        Whether to show a progress bar.
+    **settings
+        Any key of the command line, with underscores: ``rounds=100, clients=5, missing_rate=0.5``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        If a setting is wrong or does not fit the data.
+    Interrupted
+        If it was stopped with Ctrl-C.
+
+    Examples
+    --------
+    >>> import motet
+    >>> result = motet.run(motet.digits(), recipe="partial", rounds=1, clients=2)
+    >>> sorted(result.final.accuracy_by_present)
+    ['lower', 'upper', 'upper+lower']
+    """
+    config = resolve({**settings, **_named(data), "recipe": recipe})
+    dataset = find_data(config) if data is None or isinstance(data, str | os.PathLike) else data
+    check(config, dataset)
+    watch = ProgressBar() if progress else Watch()
+    if out is None:
+        finished = run_rounds(config, dataset, watch=watch)
+    else:
+        config = with_threads(config)
+        finished = go_on(RunFolder.create(Path(out), config.flat()), config, dataset, watch)
+    found = Run.model_validate(finished.result.model_dump())
+    found._model = Model(finished.federation, finished.state)
+    return found
+
+
+def compare(
+    data: Dataset | str | os.PathLike[str] | None = None,
+    *,
+    recipes: Sequence[str | Recipe],
+    seeds: int = 3,
+    progress: bool = False,
+    **settings: Any,
+) -> Comparison:
+    """Train several recipes on the same data, failures, draws and initial weights.
+
+    Parameters
+    ----------
+    data : Dataset, str or path, optional
+        As for `run`.
+    recipes : sequence of str or Recipe
+        The others are held against the first.
+    seeds : int
+        Seeds 0..seeds-1.
+    progress : bool
+        Whether to show progress bars.
+    **settings
+        As for `run`.
+
+    Returns
+    -------
+    Comparison
+        With ``summary``, ``paired`` and ``runs``.
+
+    Raises
+    ------
+    InputError
+        As for `run`, for any of the recipes before the first run; or if two recipes have the same name.
+
+    Examples
+    --------
+    >>> import motet
+    >>> found = motet.compare(motet.digits(), recipes=["fedavg", "partial"], seeds=2, rounds=1, clients=2)
+    >>> [row.recipe for row in found.summary]
+    ['fedavg', 'partial']
+    """
+    names = [recipe if isinstance(recipe, str) else recipe.name for recipe in recipes]
+    if not names or seeds < 1:
+        raise InputError(f"give at least one recipe and one seed, not {len(names)} and {seeds}")
+    if len(set(names)) < len(names):
+        raise InputError(f"recipes must differ in name: {', '.join(names)}; give a changed recipe a name of its own")
+    for recipe in recipes:
+        resolve({**settings, **_named(data), "recipe": recipe})
+    results: dict[tuple[str, int], Result] = {
+        (name, seed): run(data, recipe=recipe, progress=progress, seed=seed, **settings)
+        for name, recipe in zip(names, recipes, strict=True)
+        for seed in range(seeds)
+    }
+    return join(names, list(range(seeds)), {**_named(data), **settings}, results)
+
+
+def _named(data: Dataset | str | os.PathLike[str] | None) -> Mapping[str, Any]:
+    """Return the configuration's name of the data."""
+    if data is None:
+        return {}
+    if isinstance(data, str | os.PathLike):
+        return {"data": os.fspath(data)}
+    if not hasattr(data, "modalities"):
+        raise InputError(
+            f"data must be a dataset, the name of one or the path of an archive, not {type(data).__name__}: "
+            "see motet.load, motet.wearables and motet.ArrayDataset"
+        )
+    return {"data": data.name}

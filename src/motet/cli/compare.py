@@ -1,0 +1,38 @@
+"""`motet compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from motet.cli.options import JsonOption, OutOption, QuietOption, SetOption, TomlArgument, merged, with_settings
+from motet.cli.show import hints, show_comparison, watch
+
+
+@with_settings("recipe", "seed")
+def compare(
+    config: TomlArgument = None,
+    recipes: Annotated[
+        str, typer.Option("--recipes", help="Recipes, the first being what the others are held against.")
+    ] = "fedavg,partial,pmm,qqr",
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Seeds 0..N-1.")] = 3,
+    assignments: SetOption = None,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Train several recipes on the same data, failures, draws and initial weights.
+
+    Example: motet compare --recipes fedavg,partial,qqr --seeds 5 --missing-rate 0.9
+    """
+    from motet.engine import comparisons, runs
+
+    plan = comparisons.plan(recipes.split(","), seeds, merged(config, assignments, given))
+    folder = runs.new_folder(out, f"{Path(plan.data).stem}-compare")
+    with hints(folder):
+        comparison = comparisons.start(plan, folder, watch(quiet or json))
+    show_comparison(comparison, folder, quiet, json)

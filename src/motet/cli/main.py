@@ -1,0 +1,97 @@
+"""The entry point: commands, and how each kind of failure leaves."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from typing import Annotated
+
+import typer
+
+import motet
+from motet.cli import compare, data, demo, recipes, report, run
+from motet.errors import InputError, Interrupted, MotetError
+
+app = typer.Typer(
+    name="motet",
+    help="Train one model across many devices whose sensors drop out and degrade.\n\nExample: motet demo",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+_KEYBOARD_INTERRUPT = 130
+"""What typer makes of a Ctrl-C."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"motet {motet.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("demo")(demo.demo)
+app.command("run")(run.run)
+app.command("resume")(run.resume)
+app.command("compare")(compare.compare)
+app.command("recipes")(recipes.recipes)
+app.command("report")(report.report)
+app.add_typer(data.app, name="data")
+
+
+def main() -> None:
+    """Run the command line: one sentence and an exit status for every failure that can be foreseen."""
+    try:
+        status = app(standalone_mode=False)
+        if status == _KEYBOARD_INTERRUPT:
+            raise KeyboardInterrupt
+        sys.exit(status)
+    except InputError as error:
+        _leave(str(error), 2)
+    except Interrupted as stopped:
+        _leave(str(stopped), 3)
+    except MotetError as error:
+        _leave(str(error), 1)
+    except (KeyboardInterrupt, typer.Abort):
+        _leave("stopped at once: what was written stays as it was", 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        _leave(_explain(error), 1)
+    except Exception as error:
+        if error.__class__.__module__.startswith(("click", "typer")) and hasattr(error, "format_message"):
+            _leave(_once(error.format_message()), 2)
+        raise
+
+
+def _once(message: str) -> str:
+    """Return a complaint of the parser without its help, and the nearest names once where both libraries add them."""
+    return re.sub(r"( Did you mean [^?]*\?)\1", r"\1", message) or "no command is given: choose one from the list above"
+
+
+def _explain(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full{where}: free some space, then go on with `motet resume`"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"no permission to write{where}: choose another folder with --out"
+    return f"{error.strerror or error}{where}"
+
+
+def _leave(sentence: str, status: int) -> None:
+    print(f"motet: {' '.join(sentence.splitlines())}", file=sys.stderr)
+    sys.exit(status)

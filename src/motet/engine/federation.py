@@ -1,0 +1,135 @@
+"""Everything that a configuration stands for: data, clients with their streams, and the method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from motet.config import Config
+from motet.data.dataset import TEST, Dataset
+from motet.data.partition import Partition, partition
+from motet.data.standardise import Floats, Scale, scale, sums, with_noise
+from motet.data.standardise import Mapped as MappedDataset
+from motet.engine.fit import check_presence, check_settings, check_values
+from motet.engine.watch import Watch
+from motet.learn.method import Method, build_method
+from motet.nets.network import State
+from motet.stream.arrivals import Stream, arrival_order
+from motet.stream.imbalance import Imbalance
+from motet.stream.view import View, Views, impair_test
+from motet.wire.ledger import Ledger
+from motet.wire.message import encode
+
+
+@dataclass(frozen=True)
+class Federation:
+    """What a run works on; it follows from the configuration alone and never changes.
+
+    Attributes
+    ----------
+    config : Config
+    dataset : Dataset
+        Standardised.
+    partition : Partition
+    views : Views
+    test : View
+    test_client : int64 (n,) or None
+        The client of each test sample.
+    method : Method
+    scale : Scale
+    setup : Ledger
+        Bytes of the federated standardisation.
+    """
+
+    config: Config
+    dataset: Dataset
+    partition: Partition
+    views: Views
+    test: View
+    test_client: np.ndarray | None
+    method: Method
+    scale: Scale
+    setup: Ledger
+
+    @property
+    def clients(self) -> int:
+        """The number of clients."""
+        return len(self.partition.shares)
+
+
+def build_federation(config: Config, dataset: Dataset, watch: Watch) -> Federation:
+    """Put a federation together.
+
+    Raises
+    ------
+    InputError
+        If the configuration does not fit the data.
+    """
+    seed, setup = config.run.seed, Ledger()
+    dataset, shared_out, missing, degraded, method = _fit(config, dataset)
+    scaler = _standardisation(dataset, shared_out, setup, watch)
+    dataset = with_noise(MappedDataset(dataset, lambda x, _: scaler(x)), config.data.noise, seed)
+    streams = [
+        Stream(arrival_order(dataset, share, config.stream, seed, k), config.stream, seed, k)
+        for k, share in enumerate(shared_out.shares)
+    ]
+    views = Views(dataset, streams, missing, degraded, config.degradation, config.assessment.calibration_rounds, seed)
+    indices = np.flatnonzero(dataset.split == TEST)
+    return Federation(
+        config=config,
+        dataset=dataset,
+        partition=shared_out,
+        views=views,
+        test=impair_test(dataset, indices, config.degradation.test_missing, degraded, config.degradation, seed),
+        test_client=None if dataset.client is None else dataset.client[indices],
+        method=method,
+        scale=scaler,
+        setup=setup,
+    )
+
+
+def check(config: Config, dataset: Dataset) -> None:
+    """Refuse a configuration or a dataset that `build_federation` cannot use, before anything is written.
+
+    Raises
+    ------
+    InputError
+    """
+    check_values(dataset)
+    _fit(config, dataset)
+
+
+def _fit(config: Config, dataset: Dataset) -> tuple[Dataset, Partition, Imbalance, Imbalance, Method]:
+    """Make everything that can fail because the configuration does not fit the data."""
+    if config.data.modalities is not None:
+        dataset = dataset.only(config.data.modalities)
+    check_settings(config, dataset)
+    seed, names = config.run.seed, list(dataset.modalities)
+    method = build_method(config.data, config.recipe, dataset.modalities, len(dataset.classes), seed)
+    shared_out = partition(dataset, config.clients, seed)
+    check_presence(dataset, shared_out)
+    clients = len(shared_out.shares)
+    off = {} if config.recipe.impaired else {"rate": 0.0}
+    missing = Imbalance("missing", config.missing.model_copy(update=off), names, clients, seed)
+    degraded = Imbalance("degraded", config.degraded.model_copy(update=off), names, clients, seed)
+    return dataset, shared_out, missing, degraded, method
+
+
+def _standardisation(dataset: Dataset, shared_out: Partition, ledger: Ledger, watch: Watch) -> Scale:
+    """Round 0: every client sends sums of its share, the server answers with means and deviations."""
+    total: dict[str, Floats] = {}
+    for share in watch.over(shared_out.shares, "standardising"):
+        present = {m: flags[share] for m, flags in dataset.present.items()}
+        message = sums(dataset.modalities, dataset.take(share), present)
+        ledger.count("up", "scale", len(encode(_tensors(message))))
+        total = {m: total.get(m, 0) + value for m, value in message.items()}
+    found = scale(total)
+    answer = _tensors({f"mean/{m}": v for m, v in found.mean.items()} | found.deviation)
+    ledger.count("down", "scale", len(encode(answer)), times=len(shared_out.shares))
+    return found
+
+
+def _tensors(arrays: dict[str, Floats]) -> State:
+    return {name: torch.from_numpy(value) for name, value in arrays.items()}

@@ -1,0 +1,127 @@
+"""Whether a configuration and data fit each other; what does not is refused before anything is written."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from motet.config import Config
+from motet.data.dataset import TEST, TRAIN, ArrayDataset, Dataset
+from motet.data.partition import Partition
+from motet.errors import InputError, unknown
+from motet.stream.degradation import degradations
+from motet.wire.codec import parse
+
+
+def check_settings(config: Config, dataset: Dataset) -> None:
+    """Refuse settings that do not fit the data or each other.
+
+    Raises
+    ------
+    InputError
+    """
+    parse(config.recipe.upload)
+    names = dataset.modalities
+    for key, named in (("--noise", config.data.noise), ("--test-missing", config.degradation.test_missing)):
+        for m in named:
+            if m not in names:
+                raise unknown(f"modality in {key}", m, names)
+    for m in config.data.noise:
+        if names[m].kind == "tokens":
+            raise InputError(f"--noise {m}: tokens have no noise; name a signal, an image or a vector")
+    if set(config.degradation.test_missing) >= set(names):
+        raise InputError(f"--test-missing names every modality of {dataset.name}: leave at least one")
+    if config.stream.buffer != "all" and config.stream.arrivals > config.stream.buffer:
+        raise InputError(
+            f"--arrivals {config.stream.arrivals} is more than --buffer {config.stream.buffer} holds: "
+            "arrivals must not exceed the buffer"
+        )
+    if (
+        config.stream.buffer == "all"
+        and config.degraded.granularity == "sample"
+        and config.assessment.calibration_rounds
+    ):
+        raise InputError(
+            "with --buffer all every sample is there from the start, so --degraded-granularity sample would degrade "
+            "nothing after --calibration-rounds: use --degraded-granularity round, or a buffer"
+        )
+    _check_degradation(config, dataset)
+    if config.run.device != "cpu":
+        _check_device(config.run.device)
+
+
+def check_presence(dataset: Dataset, shared_out: Partition) -> None:
+    """Refuse a modality that no client has: nothing could be learnt for it.
+
+    Raises
+    ------
+    InputError
+    """
+    held = np.concatenate(shared_out.shares)
+    absent = [m for m in dataset.modalities if not dataset.present[m][held].any()]
+    if absent:
+        rest = ",".join(m for m in dataset.modalities if m not in absent)
+        raise InputError(
+            f"no client has {absent[0]}: every training sample of {dataset.name} lacks it; "
+            f"leave it out with --modalities {rest}"
+        )
+
+
+def check_values(dataset: Dataset) -> None:
+    """Refuse samples in memory of a wrong shape, NaN among them, or labels and splits that mean nothing.
+
+    Archives are checked when they are read.
+
+    Raises
+    ------
+    InputError
+    """
+    if not isinstance(dataset, ArrayDataset):
+        return
+    name, n = dataset.name, len(dataset.y)
+    for m, spec in dataset.modalities.items():
+        wanted, x = (n, *spec.shape), dataset.x[m]
+        if x.shape != wanted or x.dtype.kind not in "fiu":
+            raise InputError(f"{name}: {m} must hold numbers in shape {wanted}, not {x.dtype} in {x.shape}")
+        wrong = np.flatnonzero(~np.isfinite(x[dataset.present[m]]).reshape(int(dataset.present[m].sum()), -1).all(1))
+        if len(wrong):
+            first = np.flatnonzero(dataset.present[m])[wrong[0]]
+            raise InputError(
+                f"{name}: {m} has {len(wrong)} samples with NaN or infinite values, the first at {first}: "
+                "remove them, or mark them as not present"
+            )
+    if len(dataset.split) != n or not all((dataset.split == part).any() for part in (TRAIN, TEST)):
+        raise InputError(f"{name}: split must name samples for training ({TRAIN}) and for test ({TEST}), {n} in all")
+    if dataset.y.dtype.kind not in "iu" or dataset.y.min() < 0 or dataset.y.max() >= len(dataset.classes):
+        raise InputError(f"{name}: y must hold integers from 0 to {len(dataset.classes) - 1}, one for each class")
+
+
+def _check_degradation(config: Config, dataset: Dataset) -> None:
+    """Refuse a degradation that a modality which it may hit does not have."""
+    wanted = []
+    if config.degraded.rate > 0 and config.recipe.impaired:
+        wanted.append(config.degradation.degradation)
+    if config.degradation.test_degradation is not None:
+        wanted.append(config.degradation.test_degradation)
+    named = config.degraded.modality
+    certain = named in dataset.modalities and config.degraded.bias == 1
+    hit = [named] if certain else list(dataset.modalities)
+    for name in wanted:
+        for m in hit:
+            kind = dataset.modalities[m or ""].kind
+            if name in degradations(kind):
+                continue
+            everywhere = {other for spec in dataset.modalities.values() for other in degradations(spec.kind)}
+            if name not in everywhere:
+                raise unknown("degradation", name, everywhere)
+            raise InputError(
+                f"degradation {name!r} makes no sense for {m}, which is of kind {kind}: use one of "
+                f"{', '.join(degradations(kind))}, or name the modality with --degraded-modality"
+            )
+
+
+def _check_device(device: str) -> None:
+    if device.partition(":")[0] != "cuda":
+        raise unknown("device", device, ["cpu", "cuda"])
+    if not torch.cuda.is_available():
+        raise InputError("--device cuda: PyTorch sees no CUDA device here; use --device cpu")

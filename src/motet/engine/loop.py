@@ -1,0 +1,37 @@
+"""The reference engine: clients one after another, in plain autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from motet.engine.client import Client, Outcome
+from motet.engine.state import Shared
+from motet.nets.network import State
+from motet.stream.view import Views
+
+
+class Loop:
+    """Runs the participants of a round one by one.
+
+    Parameters
+    ----------
+    client : Client
+    views : Views
+    """
+
+    name = "loop"
+    chunk: int | None = None
+
+    def __init__(self, client: Client, views: Views) -> None:
+        self.client, self.views = client, views
+
+    def train(
+        self,
+        round: int,  # noqa: A002
+        participants: list[int],
+        shared: Shared,
+        private: dict[int, State],
+    ) -> Iterator[Outcome]:
+        """Yield each participant's outcome, in client order."""
+        for k in participants:
+            yield self.client.run(round, k, self.views.view(round, k), shared, private.get(k, {}))

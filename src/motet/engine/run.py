@@ -1,0 +1,195 @@
+"""A run: round after round, recorded so that it can be killed and gone on with at any moment."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+
+from motet.config import Config
+from motet.data.dataset import Dataset
+from motet.engine.client import Client, Outcome
+from motet.engine.evaluate import Evaluator
+from motet.engine.federation import Federation, build_federation
+from motet.engine.interrupt import Stop, stop_on_signal
+from motet.engine.loop import Loop
+from motet.engine.server import Server, participants
+from motet.engine.state import Online, ServerState, initial_state
+from motet.engine.summary import summarise
+from motet.engine.tally import Tally
+from motet.engine.watch import Watch
+from motet.errors import Interrupted
+from motet.measure.flags import FlagScores
+from motet.record.folder import Memory, RunFolder
+from motet.record.result import Result, Round
+from motet.stream.assessment import assessor_for
+from motet.wire.ledger import Ledger
+
+TAIL = 10
+"""The last rounds, whose evaluations are averaged."""
+
+
+class Engine(Protocol):
+    """Who trains a round's participants."""
+
+    name: str
+    chunk: int | None
+
+    def train(self, round: int, participants: list[int], shared: object, private: object) -> Iterator[Outcome]:  # noqa: A002
+        """Yield outcomes in client order."""
+        ...
+
+
+@dataclass
+class Finished:
+    """A run that is over: its record, and what a model needs to predict."""
+
+    result: Result
+    federation: Federation
+    state: ServerState
+
+
+class Runner:
+    """Runs rounds.
+
+    Parameters
+    ----------
+    federation : Federation
+    watch : Watch
+    """
+
+    def __init__(self, federation: Federation, watch: Watch) -> None:
+        config, method = federation.config, federation.method
+        assessor = assessor_for(config.assessment, federation.dataset.modalities, method.uses_quality)
+        self.federation, self.config, self.watch = federation, config, watch
+        self.client = Client(config, method, assessor)
+        self.server = Server(config, method, assessor)
+        self.engine = Loop(self.client, federation.views)
+        self.evaluator = Evaluator(federation, self.client)
+
+    def go(self, state: ServerState, keep: Memory | RunFolder) -> ServerState:
+        """Run from a state to the last round.
+
+        Raises
+        ------
+        Interrupted
+            If the user stopped it; the state is kept.
+        MotetError
+            If a client failed; the sentence names the client, the round and the stage.
+        """
+        title = f"{self.config.recipe.recipe} (seed {self.config.run.seed})"
+        with stop_on_signal() as stop, self.watch.run(title, self.config.training.rounds, state.round):
+            while state.round < self.config.training.rounds:
+                try:
+                    state, line = self.step(state, stop)
+                except Interrupted:
+                    keep.stop(state.round, state.to_checkpoint)
+                    raise Interrupted(f"stopped after round {state.round} of {self.config.training.rounds}") from None
+                keep.add(line, state.to_checkpoint)
+                self.watch.round(state.round, line.accuracy)
+        return state
+
+    def step(self, before: ServerState, stop: Stop) -> tuple[ServerState, Round]:
+        """Return the state after the next round; the one before stays as it was."""
+        number = before.round + 1
+        ledger = Ledger(Counter(before.ledger.up), Counter(before.ledger.down))
+        calibrating = number <= self.config.assessment.calibration_rounds
+        tally = Tally(FlagScores({m: counts.copy() for m, counts in before.flags.counts.items()}), not calibrating)
+        seconds = Counter(before.seconds)
+        with _timed(seconds, "train" if number > 1 else "first"):
+            chosen = participants(self.config, self.federation.clients, number)
+            shared = self.server.broadcast(before, len(chosen), ledger)
+            outcomes = self.engine.train(number, chosen, shared, before.private)
+            joined, memory = self.server.join(before, number, _stoppable(tally.over(outcomes), stop), ledger)
+        online = before.online
+        state = replace(
+            before,
+            round=number,
+            shared=joined,
+            memory=memory,
+            private={**before.private, **tally.private},
+            ledger=ledger,
+            online=Online(online.hits + tally.hits, online.loss + tally.online_loss, online.samples + tally.arrivals),
+            flags=tally.flags,
+            samples=before.samples + (tally.trained if number > 1 else 0),
+            largest=tally.largest(before.largest),
+            seconds=seconds,
+        )
+        with _timed(seconds, "evaluate"):
+            found = self._evaluate(state)
+            stop.check()
+        return state, tally.line(number, found, ledger, before.ledger)
+
+    def _evaluate(self, state: ServerState) -> dict[str, object]:
+        rounds = self.config.training.rounds
+        if state.round > rounds - TAIL:
+            found = self.evaluator.full(state)
+            state.tail = [*state.tail, found]
+            return found
+        if state.round % self.config.run.evaluate_every == 0:
+            return self.evaluator.plain(state)
+        return {}
+
+
+def _stoppable(outcomes: Iterator[Outcome], stop: Stop) -> Iterator[Outcome]:
+    for outcome in outcomes:
+        stop.check()
+        yield outcome
+
+
+@contextmanager
+def _timed(seconds: Counter[str], what: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    seconds[what] += time.perf_counter() - began  # type: ignore[assignment]
+
+
+@contextmanager
+def threads(count: int | None) -> Iterator[int]:
+    """Set PyTorch's threads for a while; yield how many there are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+
+def run(config: Config, dataset: Dataset, folder: RunFolder | None = None, watch: Watch | None = None) -> Finished:
+    """Carry out a run, or go on with the one in the folder.
+
+    Parameters
+    ----------
+    config : Config
+    dataset : Dataset
+    folder : RunFolder, optional
+        Where to record; without one the history stays in memory.
+    watch : Watch, optional
+        Who hears of progress.
+
+    Raises
+    ------
+    InputError
+        If the configuration does not fit the data, or the folder's checkpoint not the configuration.
+    Interrupted
+        If the user stopped it.
+    """
+    watch = watch or Watch()
+    with threads(config.run.threads) as count:
+        federation = build_federation(config, dataset, watch)
+        runner = Runner(federation, watch)
+        state = initial_state(federation)
+        keep = folder or Memory()
+        if folder is not None:
+            found = folder.latest()
+            if found is not None:
+                state = ServerState.from_checkpoint(*found, expected=state)
+            folder.rewind(state.round)
+        state = runner.go(state, keep)
+        result = summarise(federation, state, keep.history(), runner.engine.name, runner.engine.chunk, count)
+    return Finished(result, federation, state)

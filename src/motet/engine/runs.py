@@ -1,0 +1,126 @@
+"""Runs in folders: start, go on, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from motet.config import Config, configure
+from motet.data.catalogue import open_dataset
+from motet.data.dataset import Dataset
+from motet.engine.federation import check
+from motet.engine.interrupt import stop_on_signal
+from motet.engine.run import Finished
+from motet.engine.run import run as run_rounds
+from motet.engine.watch import Watch
+from motet.errors import InputError
+from motet.record.folder import RunFolder, free_folder, holds_run, no_run
+from motet.record.result import Result, read
+
+RUNS = Path("runs")
+
+
+def new_folder(out: Path | None, name: str) -> Path:
+    """Return the folder to write to: the one asked for, or one under runs/ that does not exist yet."""
+    return out if out is not None else free_folder(RUNS / name)
+
+
+def start(config: Config, folder: Path, watch: Watch, dataset: Dataset | None = None) -> Result:
+    """Carry out a run in a new folder and write its result and report.
+
+    Raises
+    ------
+    InputError
+        If the configuration is wrong, or the folder holds anything; nothing is written then.
+    """
+    dataset = dataset or find_data(config)
+    check(config, dataset)
+    config = with_threads(config)
+    return go_on(RunFolder.create(folder, config.flat()), config, dataset, watch).result
+
+
+def resume(folder: Path, watch: Watch, dataset: Dataset | None = None) -> Result:
+    """Go on with a run from its last checkpoint, with the threads that it was started with."""
+    opened = RunFolder.open(folder)
+    try:
+        config = configure(opened.config())
+        dataset = dataset or _find_again(config)
+    except BaseException:
+        opened.close()
+        raise
+    return go_on(opened, config, dataset, watch).result
+
+
+def go_on(folder: RunFolder, config: Config, dataset: Dataset, watch: Watch) -> Finished:
+    """Run in an open folder to the end, write result and report, and close it.
+
+    Ctrl-C stops it in the next round it trains in, after a checkpoint.
+    """
+    from motet.record.report import run_report
+
+    try:
+        with stop_on_signal():
+            finished = run_rounds(config, dataset, folder, watch)
+            folder.finish(finished.result, run_report(finished.result))
+    finally:
+        folder.close()
+    return finished
+
+
+def finished(folder: Path) -> bool:
+    """Return whether a folder holds a finished run.
+
+    Raises
+    ------
+    InputError
+        If it holds no run.
+    """
+    if not holds_run(folder):
+        raise no_run(folder)
+    return (folder / "result.json").exists()
+
+
+def load_result(folder: Path) -> Result:
+    """Read the result of a finished run.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is damaged.
+    """
+    path = folder / "result.json"
+    if not path.is_file():
+        raise InputError(f"{folder} holds no finished run (no result.json): go on with `motet resume {folder}`")
+    return read(path, Result)
+
+
+def report(folder: Path) -> Path:
+    """Write a finished run's report again and return its path."""
+    from motet.record.files import write_atomic
+    from motet.record.report import run_report
+
+    page = folder / "report.html"
+    write_atomic(page, run_report(load_result(folder)))
+    return page
+
+
+def find_data(config: Config) -> Dataset:
+    """Open the data set that a configuration names."""
+    return open_dataset(
+        config.data.data, clients=config.clients.clients, seed=config.run.seed, modalities=config.data.modalities
+    )
+
+
+def _find_again(config: Config) -> Dataset:
+    try:
+        return find_data(config)
+    except InputError as error:
+        raise InputError(
+            f"{error}; the run began with --data {config.data.data}: resume it in the same place"
+        ) from None
+
+
+def with_threads(config: Config) -> Config:
+    """Write down the number of threads, on which bits depend."""
+    return config.but(threads=config.run.threads or torch.get_num_threads())

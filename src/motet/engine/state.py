@@ -1,0 +1,187 @@
+"""What changes from round to round: all of it is in a checkpoint, and nothing else is needed to go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motet.errors import InputError
+from motet.learn import prototypes as proto
+from motet.measure.flags import FlagScores
+from motet.nets.network import State
+from motet.wire.ledger import Ledger
+
+Shared = dict[str, State]
+"""What the server sends to devices: kind (model, prototypes, quality) to a flat state."""
+
+
+@dataclass
+class Online:
+    """Sums over all arrivals so far, each predicted before it was learnt from."""
+
+    hits: int = 0
+    loss: float = 0.0
+    samples: int = 0
+
+
+@dataclass
+class ServerState:
+    """The state after a round.
+
+    Attributes
+    ----------
+    round : int
+        Rounds done.
+    shared : Shared
+    memory : State
+        What the server keeps to itself, to learn the quality reference from.
+    private : dict of client to State
+        What stays on devices between rounds.
+    ledger : Ledger
+    online : Online
+    flags : FlagScores
+    tail : list of dict
+        The evaluations of the last ten rounds.
+    samples : int
+        Training samples times epochs, after the first round.
+    largest : dict of str to int
+        The largest buffer, prototype message and private state of any device, in bytes; all samples trained.
+    seconds : dict of str to float
+        Wall-clock time in training (first round apart) and evaluation.
+    origin : dict of str to str
+        Digests of the configuration and of the data, by which a checkpoint of another run is known.
+    """
+
+    round: int
+    shared: Shared
+    memory: State = field(default_factory=dict)
+    private: dict[int, State] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    online: Online = field(default_factory=Online)
+    flags: FlagScores = field(default_factory=FlagScores)
+    tail: list[dict[str, Any]] = field(default_factory=list)
+    samples: int = 0
+    largest: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    origin: dict[str, str] = field(default_factory=dict)
+
+    def to_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the state as tensors by flat name and the rest as JSON values."""
+        tensors = {
+            f"shared/{kind}/{name}": value for kind, state in self.shared.items() for name, value in state.items()
+        }
+        for client, state in self.private.items():
+            tensors |= {f"private/{client}/{name}": value for name, value in state.items()}
+        tensors |= {f"memory/{name}": value for name, value in self.memory.items()}
+        tensors |= {f"flags/{m}": torch.from_numpy(counts) for m, counts in self.flags.counts.items()}
+        return tensors, {
+            "round": self.round,
+            "kinds": list(self.shared),
+            "up": dict(self.ledger.up),
+            "down": dict(self.ledger.down),
+            "online": [self.online.hits, self.online.loss, self.online.samples],
+            "tail": self.tail,
+            "samples": self.samples,
+            "largest": dict(self.largest),
+            "seconds": dict(self.seconds),
+            "origin": self.origin,
+        }
+
+    @classmethod
+    def from_checkpoint(cls, tensors: dict[str, Tensor], rest: dict[str, Any], expected: ServerState) -> ServerState:
+        """Undo `to_checkpoint`; everything keeps its order, which decides the order of sums.
+
+        Raises
+        ------
+        InputError
+            If the checkpoint is not one of the run that the configuration and the data describe.
+        """
+        shared: Shared = {kind: {} for kind in rest["kinds"]}
+        private: dict[int, State] = {}
+        flags: dict[str, np.ndarray] = {}
+        memory: State = {}
+        for name, value in tensors.items():
+            group, _, rest_of_name = name.partition("/")
+            if group == "flags":
+                flags[rest_of_name] = value.numpy()
+                continue
+            if group == "memory":
+                memory[rest_of_name] = value
+                continue
+            owner, _, key = rest_of_name.partition("/")
+            if group == "shared":
+                shared[owner][key] = value
+            else:
+                private.setdefault(int(owner), {})[key] = value
+        _check_origin(rest["origin"], expected.origin)
+        _check_same(shared["model"], expected.shared["model"])
+        return cls(
+            round=rest["round"],
+            shared=shared,
+            memory=memory,
+            private=private,
+            ledger=Ledger(Counter(rest["up"]), Counter(rest["down"])),
+            online=Online(*rest["online"]),
+            flags=FlagScores(flags),
+            tail=rest["tail"],
+            samples=rest["samples"],
+            largest=Counter(rest["largest"]),
+            seconds=Counter(rest["seconds"]),
+            origin=rest["origin"],
+        )
+
+
+def _check_origin(found: dict[str, str], expected: dict[str, str]) -> None:
+    if found["config"] != expected["config"]:
+        raise InputError(
+            "the checkpoint is one of another run than config.json describes: remove it, or put the right one back"
+        )
+    if found["data"] != expected["data"]:
+        raise InputError(
+            "the data are not those that the run began with: put them back, or start the run again elsewhere"
+        )
+
+
+def _check_same(found: State, expected: State) -> None:
+    if {n: (t.shape, t.dtype) for n, t in found.items()} != {n: (t.shape, t.dtype) for n, t in expected.items()}:
+        raise InputError(
+            "the checkpoint holds another model than this version of Motet makes: go on with the version that wrote it"
+        )
+
+
+def initial_state(federation: Any) -> ServerState:
+    """Return the state before the first round."""
+    config, method = federation.config, federation.method
+    dtype = torch.float64 if config.run.dtype == "float64" else torch.float32
+    model = {name: value.to(dtype) for name, value in method.network.state().items()}
+    shared: Shared = {"model": model, "quality": {}}
+    if method.uses_prototypes:
+        shared["prototypes"] = proto.initial(method.modalities, method.classes, method.features, dtype)
+    return ServerState(
+        round=0,
+        shared=shared,
+        ledger=Ledger(Counter(federation.setup.up), Counter(federation.setup.down)),
+        origin={"config": _digest(json.dumps(config.flat())), "data": _digest_of_data(federation)},
+    )
+
+
+def _digest_of_data(federation: Any) -> str:
+    """Return a digest of who holds which samples, their classes, and means and deviations to six digits."""
+    scale = federation.scale
+    figures = {m: [f"{v:.6g}" for v in (*scale.mean[m], *scale.deviation[m])] for m in scale.mean}
+    arrays = (federation.dataset.y, *federation.partition.shares)
+    return _digest(json.dumps(figures), *(np.asarray(array, dtype=np.int64).tobytes() for array in arrays))
+
+
+def _digest(*parts: str | bytes) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part.encode() if isinstance(part, str) else part)
+    return digest.hexdigest()

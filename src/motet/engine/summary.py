@@ -1,0 +1,133 @@
+"""The record of a finished run."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import numpy as np
+import torch
+
+import motet
+from motet.engine.federation import Federation
+from motet.engine.state import ServerState
+from motet.learn.recipe import RECIPES
+from motet.learn.sample import Batch
+from motet.measure.accuracy import mean
+from motet.nets.encoder import choose
+from motet.record.result import Assessment, Bytes, Device, Engine, Metrics, Online, Result, Round, Time
+
+
+def summarise(
+    federation: Federation, state: ServerState, history: list[Round], engine: str, chunk: int | None, threads: int
+) -> Result:
+    """Return everything about a run, as `result.json` has it."""
+    config = federation.config
+    up, down = state.ledger.totals()
+    return Result(
+        recipe=_recipe(federation),
+        config=config.flat(),
+        seed=config.run.seed,
+        engine=Engine(name=engine, chunk=chunk, threads=threads, why="one client after another is the only engine yet"),
+        versions={
+            "motet": motet.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "machine": platform.machine(),
+        },
+        data=_data(federation),
+        final=Metrics(**state.tail[-1]),
+        tail=Metrics(**mean(state.tail)),
+        online=_online(state),
+        assessment=_assessment(federation, state),
+        bytes=Bytes(
+            up=up,
+            down=down,
+            up_by_kind=dict(state.ledger.up),
+            down_by_kind=dict(state.ledger.down),
+            rounds=state.round,
+        ),
+        device=Device(
+            buffer_bytes=state.largest["buffer"],
+            prototype_bytes=state.largest["prototypes"],
+            private_state_bytes=state.largest["private"],
+            train_flops=_flops_per_sample(federation) * state.largest["trained"] // federation.clients,
+        ),
+        time=Time(
+            train_s=state.seconds["first"] + state.seconds["train"],
+            evaluate_s=state.seconds["evaluate"],
+            samples_per_s=state.samples / state.seconds["train"] if state.samples else None,
+        ),
+        history=history,
+    )
+
+
+def _recipe(federation: Federation) -> dict[str, Any]:
+    settings = federation.config.recipe.model_dump(mode="json")
+    known = RECIPES.get(settings["recipe"])
+    return {
+        "name": settings.pop("recipe"),
+        "summary": known.summary if known else "",
+        "source": known.source if known else "",
+        "upper_bound": not settings["impaired"],
+        **settings,
+    }
+
+
+def _data(federation: Federation) -> dict[str, Any]:
+    dataset = federation.dataset
+    encoders = choose(dataset.modalities, federation.config.data.encoder)
+    return {
+        "name": dataset.name,
+        "source": dataset.source,
+        "classes": list(dataset.classes),
+        "modalities": {
+            m: {"kind": spec.kind, "shape": list(spec.shape), "encoder": encoders[m]}
+            for m, spec in dataset.modalities.items()
+        },
+        "train_samples": sum(len(share) for share in federation.partition.shares),
+        "test_samples": len(federation.test.y),
+        "parameters": sum(value.numel() for value in federation.method.network.state().values()),
+        **federation.partition.report(dataset),
+    }
+
+
+def _online(state: ServerState) -> Online | None:
+    seen = state.online
+    if seen.samples == 0:
+        return None
+    return Online(accuracy=seen.hits / seen.samples, loss=seen.loss / seen.samples, samples=seen.samples)
+
+
+def _assessment(federation: Federation, state: ServerState) -> Assessment | None:
+    if not federation.method.uses_quality:
+        return None
+    flags = state.flags
+    return Assessment(
+        auroc={m: flags.auroc(m) for m in flags.counts}, precision=flags.precision(), recall=flags.recall()
+    )
+
+
+def _flops_per_sample(federation: Federation) -> int:
+    """Count the operations of one sample's forward and backward pass."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    method, dataset = federation.method, federation.dataset
+    params = {name: value.requires_grad_() for name, value in method.network.state().items()}
+    x = {
+        m: torch.zeros((1, *spec.shape), dtype=torch.int64 if spec.kind == "tokens" else torch.float32)
+        for m, spec in dataset.modalities.items()
+    }
+    here = torch.ones(1, dtype=torch.bool)
+    every = dict.fromkeys(x, here)
+    batch = Batch(x, torch.zeros(1, dtype=torch.int64), here, every, {m: torch.ones(1) for m in x})
+    shared = {"model": {name: value.detach() for name, value in params.items()}}
+    if method.uses_prototypes:
+        from motet.learn import prototypes as proto
+
+        shared["prototypes"] = proto.initial(method.modalities, method.classes, method.features, torch.float32)
+    with FlopCounterMode(display=False) as counter:
+        loss = method.loss(params, method.aux(shared), batch, method.phases()[0])
+        torch.autograd.grad(loss, list(params.values()), allow_unused=True)
+    return int(counter.get_total_flops())

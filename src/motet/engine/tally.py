@@ -1,0 +1,93 @@
+"""Figures of a round, gathered while the clients' outcomes pass by on their way to the server."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from motet.engine.client import Outcome
+from motet.measure.flags import FlagScores
+from motet.nets.network import State
+from motet.record.result import Round
+from motet.wire.ledger import Ledger
+
+
+class Tally:
+    """Sums over the participants of one round.
+
+    Parameters
+    ----------
+    flags : FlagScores
+        Counts so far; this round's are added.
+    scored : bool
+        Whether they are: not in calibration, where nothing is flagged and nothing is degraded.
+    """
+
+    def __init__(self, flags: FlagScores, scored: bool) -> None:
+        self.flags, self.scored = flags, scored
+        self.clients, self.loss, self.trained = 0, 0.0, 0
+        self.hits, self.online_loss, self.arrivals = 0, 0.0, 0
+        self.private: dict[int, State] = {}
+        self.missing: dict[str, dict[str, float]] = {}
+        self.degraded: dict[str, dict[str, float]] = {}
+        self.flagged: Counter[str] = Counter()
+        self.present: Counter[str] = Counter()
+        self.top: Counter[str] = Counter()
+
+    def over(self, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+        """Pass outcomes through and take note."""
+        for outcome in outcomes:
+            self._note(outcome)
+            yield outcome
+
+    def _note(self, outcome: Outcome) -> None:
+        view = outcome.view
+        self.clients += 1
+        self.loss += outcome.loss
+        self.trained += outcome.trained
+        self.hits += outcome.hits
+        self.online_loss += outcome.online_loss
+        self.arrivals += outcome.arrivals
+        if outcome.private:
+            self.private[outcome.client] = outcome.private
+        for shares, into in ((view.missing_shares(), self.missing), (view.degraded_shares(), self.degraded)):
+            for m, share in shares.items():
+                into.setdefault(m, {})[str(outcome.client)] = round(share, 6)
+        for m, quality in outcome.quality.items():
+            there = view.present[m]
+            if self.scored:
+                self.flags.add(m, quality[there], view.degraded[m][there])
+            self.flagged[m] += int((quality[there] < 1).sum())
+            self.present[m] += int(there.sum())
+        sizes = {
+            "buffer": sum(x.nbytes for x in view.x.values()),
+            "prototypes": len(outcome.messages.get("prototypes", b"")),
+            "private": sum(t.nbytes for t in outcome.private.values()),
+        }
+        self.top |= Counter(sizes)
+
+    def largest(self, before: Counter[str]) -> Counter[str]:
+        """Return the largest sizes of any device so far, and all samples trained."""
+        found = before | self.top
+        found["trained"] = before["trained"] + self.trained
+        return found
+
+    def line(self, number: int, found: dict[str, Any], ledger: Ledger, before: Ledger) -> Round:
+        """Return the round's line of the history."""
+        (up, down), (up_before, down_before) = ledger.totals(), before.totals()
+        return Round(
+            round=number,
+            accuracy=found.get("accuracy"),
+            loss=found.get("loss"),
+            balanced_accuracy=found.get("balanced_accuracy"),
+            online_accuracy=self.hits / self.arrivals if self.arrivals else None,
+            online_loss=self.online_loss / self.arrivals if self.arrivals else None,
+            train_loss=self.loss / self.clients,
+            bytes_up=up - up_before,
+            bytes_down=down - down_before,
+            clients=self.clients,
+            missing=self.missing,
+            degraded=self.degraded,
+            flagged={m: self.flagged[m] / self.present[m] for m in self.present if self.present[m]},
+        )
