@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from motet import random
-from motet.random import generator, permutation, philox, uniform
+from motet.random import generator, permutation, permutations, philox, uniform
 
 WORDS = st.integers(0, 2**64 - 1)
 PLACES = st.integers(0, 2**40)
@@ -179,3 +179,11 @@ def test_a_generators_first_draw_is_independent_of_uniform() -> None:
     count = 4000
     first = [generator(0, "test", item=item).random() for item in range(count)]
     assert abs(np.corrcoef(first, uniform(0, "test", item=np.arange(count)))[0, 1]) < 4 / np.sqrt(count)
+
+
+@given(st.lists(st.tuples(PLACES, st.integers(0, 30)), max_size=5), PLACES)
+def test_orders_at_once_are_the_orders_one_by_one(clients: list[tuple[int, int]], round: int) -> None:  # noqa: A002
+    names, sizes = [k for k, _ in clients], [n for _, n in clients]
+    at_once = permutations(7, "minibatch", sizes, names, round=round)
+    one_by_one = [permutation(7, "minibatch", n, round=round, client=k) for k, n in clients]
+    assert [order.tolist() for order in at_once] == [order.tolist() for order in one_by_one]

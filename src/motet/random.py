@@ -7,6 +7,7 @@ any machine. The generator is Philox-4x64-10 (Salmon et al., SC 2011), the one t
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -86,6 +87,20 @@ def uniform(seed: int, purpose: str, *, round: ArrayLike = 0, client: ArrayLike 
 def permutation(seed: int, purpose: str, n: int, *, round: int = 0, client: int = 0) -> Integers:  # noqa: A002
     """A random order of ``0..n-1``."""
     return np.argsort(uniform(seed, purpose, round=round, client=client, item=np.arange(n)), kind="stable")
+
+
+def permutations(
+    seed: int,
+    purpose: str,
+    sizes: Sequence[int],
+    clients: Sequence[int],
+    *,
+    round: int = 0,  # noqa: A002
+) -> list[Integers]:
+    """The `permutation` of each client, ``0..size-1``, drawn for all of them at once."""
+    places = np.asarray(clients, dtype=np.uint64)[:, None]
+    draws = uniform(seed, purpose, round=round, client=places, item=np.arange(max(sizes, default=0)))
+    return [np.argsort(row[:n], kind="stable") for row, n in zip(draws, sizes, strict=True)]
 
 
 def generator(seed: int, purpose: str, *, round: int = 0, client: int = 0, item: int = 0) -> np.random.Generator:  # noqa: A002

@@ -106,7 +106,7 @@ def steps(**settings: Any) -> list[list[int]]:
     """Return the rows of each step of a client with 18 samples."""
     built = federation(**settings)
     client = Client(built.config, built.method, Assessor(built.dataset.modalities))
-    return [rows.tolist() for _, rows in client._steps(1, 0, 18)]
+    return [step.rows.tolist() for step in client.plan(1, [0], [18])[0]]
 
 
 @pytest.mark.parametrize(("epochs", "cycles"), [(1, 1), (2, 1), (1, 3), (2, 3)])

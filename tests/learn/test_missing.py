@@ -301,7 +301,8 @@ def sent(missing: str, **choices: Any) -> tuple[set[str], set[str]]:
     federation = build_federation(config, toy(), Watch())
     client = Client(config, federation.method, Oracle(federation.dataset.modalities))
     shared = initial_state(federation).shared
-    messages = client.run(1, 0, federation.views.view(1, 0), shared, {}).messages
+    view = federation.views.view(1, 0)
+    messages = client.run(1, 0, view, shared, {}, client.plan(1, [0], [len(view.y)])[0]).messages
     keys = set(decode(messages["model"]))
     assert keys >= set(federation.method.network.names["encoder.m1"])
     own = set(federation.method.network.names["encoder.m0"])

@@ -93,6 +93,17 @@ def test_edges():
     assert edge_of(bad, 3, clean=False) == pytest.approx(np.quantile(d, 0.98), rel=0.05)
 
 
+def test_a_few_far_samples_count_as_good_ones_and_many_do_not():
+    counts = histogram(np.full(1000, 1.0)).astype(float)
+    limit = 4.0  # times the median distance
+    few, many = (counts + histogram(np.full(n, 30.0)) for n in (15, 25))
+    none = edge_of(counts, 3, clean=False)
+    assert edge_of(few, 3, clean=False) == pytest.approx(none, rel=0.01)  # the 98 % lie among the near ones
+    assert edge_of(many, 3, clean=False) == pytest.approx(limit, rel=0.15)  # beyond them, but no farther than the limit
+    most = counts + histogram(np.full(40, 30.0))
+    assert edge_of(most, 3, clean=False) == pytest.approx(none, rel=0.01)
+
+
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=20))
 def test_every_distance_is_counted(distances):
     counts = histogram(np.array(distances))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +12,13 @@ from torch import Tensor
 
 from motet.config import Config
 from motet.engine.state import Shared
+from motet.engine.steps import Steps, plan
 from motet.errors import MotetError
 from motet.learn import prototypes as proto
 from motet.learn.method import Method
 from motet.learn.sample import Batch, PerModality
 from motet.measure.accuracy import log_loss
 from motet.nets.network import State
-from motet.random import permutation
 from motet.stream.assessment import Assessor
 from motet.stream.view import View
 from motet.wire.codec import parse
@@ -75,7 +75,19 @@ class Client:
         self.dtype = torch.float64 if config.run.dtype == "float64" else torch.float32
         self.device = torch.device(config.run.device)
 
-    def run(self, round: int, client: int, view: View, shared: Shared, private: State) -> Outcome:  # noqa: A002
+    def plan(self, round: int, clients: Sequence[int], sizes: Sequence[int]) -> list[Steps]:  # noqa: A002
+        """Return each client's steps of a round; `sizes` says how many samples they hold."""
+        return plan(self.config.training, self.method.phases(), self.config.run.seed, round, clients, sizes)
+
+    def run(
+        self,
+        round: int,  # noqa: A002
+        client: int,
+        view: View,
+        shared: Shared,
+        private: State,
+        steps: Steps,
+    ) -> Outcome:
         """Run one client's round; a failure names the client, the round and the stage."""
         stage = "assessing quality"
         try:
@@ -92,7 +104,7 @@ class Client:
             if told:
                 messages["quality"] = encode(told)
             stage = "training"
-            params, received, loss, trained = self.train(round, client, start, aux, batch)
+            params, received, loss, trained = self.train(round, start, aux, batch, steps)
             stage = "sending"
             delta = {name: params[name] - start[name] for name in received}
             update = self.method.aggregate.message(delta)
@@ -164,10 +176,10 @@ class Client:
     def train(
         self,
         round: int,  # noqa: A002
-        client: int,
         start: State,
         aux: dict[str, Any],
         batch: Batch,
+        steps: Steps,
     ) -> tuple[State, list[str], float, int]:
         """Train on a buffer.
 
@@ -188,10 +200,11 @@ class Client:
         optimiser = self._optimiser(list(params.values()), rate)
         touched = {part: torch.zeros((), dtype=torch.bool, device=self.device) for part in self.method.network.names}
         losses = []
-        for phase, rows in self._steps(round, client, len(batch.mask)):
-            learning = self.method.trains(phase)
+        for step in steps:
+            learning = self.method.trains(step.phase)
             seen = {name: value if name in learning else value.detach() for name, value in params.items()}
-            loss = self.method.loss(seen, aux, take_rows(batch, rows), phase)
+            rows = torch.from_numpy(step.rows).to(self.device)
+            loss = self.method.loss(seen, aux, take_rows(batch, rows), step.phase)
             gradients = torch.autograd.grad(loss, [params[name] for name in learning], materialize_grads=True)
             for name, gradient in zip(learning, gradients, strict=True):
                 params[name].grad = gradient
@@ -210,20 +223,6 @@ class Client:
         if self.config.training.optimizer == "adam":
             return torch.optim.Adam(params, lr=rate)
         return torch.optim.SGD(params, lr=rate, momentum=self.config.training.momentum)
-
-    def _steps(self, round: int, client: int, samples: int) -> Iterator[tuple[Any, Tensor]]:  # noqa: A002
-        """Yield every phase and minibatch of a round: cycles, phases, epochs, then rows in a drawn order."""
-        settings = self.config.training
-        number = 0
-        for _ in range(settings.local_cycles):
-            for phase in self.method.phases():
-                for _ in range(settings.local_epochs):
-                    order = permutation(
-                        self.config.run.seed, f"minibatch/{number}", samples, round=round, client=client
-                    )
-                    number += 1
-                    for rows in torch.split(torch.from_numpy(order).to(self.device), settings.batch_size):
-                        yield phase, rows
 
 
 def take_rows(batch: Batch, rows: slice | Tensor) -> Batch:

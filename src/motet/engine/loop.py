@@ -9,6 +9,9 @@ from motet.engine.state import Shared
 from motet.nets.network import State
 from motet.stream.view import Views
 
+PLANNED = 256
+"""Clients whose minibatches are drawn at once."""
+
 
 class Loop:
     """Runs the participants of a round one by one.
@@ -33,5 +36,8 @@ class Loop:
         private: dict[int, State],
     ) -> Iterator[Outcome]:
         """Yield each participant's outcome, in client order."""
-        for k in participants:
-            yield self.client.run(round, k, self.views.view(round, k), shared, private.get(k, {}))
+        for low in range(0, len(participants), PLANNED):
+            clients = participants[low : low + PLANNED]
+            plans = self.client.plan(round, clients, [self.views.size(round, k) for k in clients])
+            for k, steps in zip(clients, plans, strict=True):
+                yield self.client.run(round, k, self.views.view(round, k), shared, private.get(k, {}), steps)

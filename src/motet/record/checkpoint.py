@@ -25,6 +25,11 @@ def save(folder: Path, round: int, tensors: dict[str, Tensor], rest: dict[str, A
     text = json.dumps({"names": list(contiguous), "rest": rest})
     header = {"format": FORMAT, "state": text, "digest": _digest(contiguous, text)}
     write_atomic(folder / f"checkpoint-{round:07d}.safetensors", to_bytes(contiguous, header))
+    prune(folder)
+
+
+def prune(folder: Path) -> None:
+    """Let go of all but the last two; for the holder of the folder's lock alone."""
     for old in found(folder)[KEPT:]:
         old.unlink()
 

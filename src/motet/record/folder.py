@@ -77,6 +77,7 @@ class RunFolder:
             raise no_run(path)
         lock = take_lock(path)
         sweep(path)
+        checkpoint.prune(path)  # a kill may have come between writing one and letting go of the oldest
         return cls(path, lock)
 
     def close(self) -> None:

@@ -34,6 +34,7 @@ class Stream:
         self.size = len(share) if settings.buffer == "all" else settings.buffer
         self.online = settings.buffer != "all"
         self.per_round = settings.arrivals if self.online else 0
+        self._reshuffled: dict[int, Indices] = {}  # the last two, which successive rounds ask for again
         self.first_fill = min(self.size, len(share) // 2) if self.online else len(share)
 
     def entered(self, round: int) -> int:  # noqa: A002
@@ -51,6 +52,10 @@ class Stream:
     def arrived(self, round: int) -> int:  # noqa: A002
         """Return how many samples arrive in a round (1, 2, ...)."""
         return self.entered(round) - self.entered(round - 1)
+
+    def held(self, round: int) -> int:  # noqa: A002
+        """Return how many samples lie in the buffer after a round's arrivals."""
+        return min(self.entered(round), self.size)
 
     def buffer(self, round: int) -> Serials:  # noqa: A002
         """Return the serial numbers in the buffer after a round's arrivals, the oldest first."""
@@ -79,7 +84,11 @@ class Stream:
         return index
 
     def _reshuffle(self, pool: int) -> Indices:
-        return permutation(self.seed, "reshuffle", len(self.share), round=pool, client=self.client)
+        if pool not in self._reshuffled:
+            order = permutation(self.seed, "reshuffle", len(self.share), round=pool, client=self.client)
+            latest = max(self._reshuffled, default=pool)
+            self._reshuffled = {p: o for p, o in self._reshuffled.items() if p == latest} | {pool: order}
+        return self._reshuffled[pool]
 
 
 def arrival_order(dataset: Dataset, share: Indices, settings: StreamSettings, seed: int, client: int) -> Indices:

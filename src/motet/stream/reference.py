@@ -25,7 +25,8 @@ PRIOR = 20.0  # samples that the scatter common to all classes is worth
 FLOOR = 0.05  # no statistic is trusted to deviate by less than this
 SHARE = 0.98  # of the reference's samples lie within the edge
 BOUNDS = np.geomspace(0.25, 64, 64)  # of a histogram of distances, with a bin below and one above
-NEAR = 4.0  # times the median distance: farther samples say nothing about where good ones end
+NEAR = 4.0  # times the median distance: so far out are bad samples, or good ones out of the ordinary
+FEW = 0.03  # share of far samples up to which they are taken for good ones
 
 
 def key(modality: str, field: str) -> str:
@@ -132,11 +133,15 @@ def edge_of(counts: Floats, s: int, *, clean: bool) -> float:
     s : int
         Number of statistics; without a count, the edge is that of a Gaussian in S dimensions.
     clean : bool
-        False if bad samples may be among them: then only the near ones are counted.
+        False if bad samples may be among them: many far ones are then taken for bad and not counted; a few are what
+        people do that is out of the ordinary, and count.
     """
     if counts.sum() <= 0:
         return float(np.sqrt(2 * gammaincinv(s / 2, SHARE)))
-    if not clean:
-        far = np.append(0.0, BOUNDS) > NEAR * quantile(counts, 0.5)
+    if clean:
+        return quantile(counts, SHARE)
+    limit = NEAR * quantile(counts, 0.5)
+    far = np.append(0.0, BOUNDS) > limit
+    if counts[far].sum() > FEW * counts.sum():
         counts = np.where(far, 0.0, counts)
-    return quantile(counts, SHARE)
+    return min(quantile(counts, SHARE), limit)
