@@ -33,7 +33,7 @@ class Trap:
 STAGES = [
     (Oracle, "score", "assessing quality"),
     (Mean, "receive", "receiving"),
-    (Client, "_predict", "evaluating arrivals"),
+    (Client, "predict", "evaluating arrivals"),
     (Client, "_prototypes", "building prototypes"),
     (Client, "train", "training"),
     (Mean, "message", "sending"),

@@ -106,7 +106,9 @@ def steps(**settings: Any) -> list[list[int]]:
     """Return the rows of each step of a client with 18 samples."""
     built = federation(**settings)
     client = Client(built.config, built.method, Assessor(built.dataset.modalities))
-    return [step.rows.tolist() for step in client.plan(1, [0], [18])[0]]
+    size = built.config.training.batch_size
+    orders = [epoch.orders[0].tolist() for epoch in client.plan(1, [0], [18])]
+    return [order[low : low + size] for order in orders for low in range(0, 18, size)]
 
 
 @pytest.mark.parametrize(("epochs", "cycles"), [(1, 1), (2, 1), (1, 3), (2, 3)])

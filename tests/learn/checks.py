@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from motet.config import Config
 from motet.data.dataset import TEST, TRAIN, ArrayDataset, Kind, Modality
-from motet.engine.client import Outcome
 from motet.engine.federation import Federation, build_federation
 from motet.engine.loop import Loop
+from motet.engine.outcome import Outcome
 from motet.engine.run import Finished, Runner, run
 from motet.engine.state import ServerState, initial_state
 from motet.engine.watch import Watch
@@ -184,7 +184,7 @@ class Overheard:
     """An engine that remembers what clients send, and may work on the last client first."""
 
     def __init__(self, engine: Loop, backwards: bool) -> None:
-        self.engine, self.name, self.chunk, self.backwards = engine, engine.name, engine.chunk, backwards
+        self.engine, self.backwards = engine, backwards
         self.outcomes: list[Outcome] = []
 
     def train(self, round: int, participants: list[int], shared: Any, private: Any) -> Iterator[Outcome]:  # noqa: A002

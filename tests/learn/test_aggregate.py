@@ -21,7 +21,9 @@ MODEL = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([5.0]), "c": torch.ten
 def folded(aggregate: Aggregate, model: State, updates: Sequence[tuple[State, float]]) -> State:
     accumulator = aggregate.start()
     for delta, weight in updates:
-        accumulator = aggregate.add(accumulator, delta, weight)
+        rows = {name: value[None] for name, value in delta.items()}
+        held = {name: torch.ones(1, dtype=torch.bool) for name in delta}
+        accumulator = aggregate.add(accumulator, rows, held, torch.tensor([weight], dtype=torch.float64))
     return aggregate.finish(model, accumulator)
 
 

@@ -31,7 +31,6 @@ from motet.engine.state import initial_state
 from motet.engine.watch import Watch
 from motet.learn.sample import Batch
 from motet.stream.assessment import Oracle
-from motet.wire.message import decode
 
 LN3 = math.log(3)
 
@@ -302,8 +301,9 @@ def sent(missing: str, **choices: Any) -> tuple[set[str], set[str]]:
     client = Client(config, federation.method, Oracle(federation.dataset.modalities))
     shared = initial_state(federation).shared
     view = federation.views.view(1, 0)
-    messages = client.run(1, 0, view, shared, {}, client.plan(1, [0], [len(view.y)])[0]).messages
-    keys = set(decode(messages["model"]))
+    outcome = client.run(1, 0, view, shared, {}, client.plan(1, [0], [len(view.y)]))
+    assert outcome.model is not None
+    keys = set(outcome.model.content)
     assert keys >= set(federation.method.network.names["encoder.m1"])
     own = set(federation.method.network.names["encoder.m0"])
     return keys & own, own

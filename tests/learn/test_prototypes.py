@@ -81,7 +81,8 @@ def contribution(by_class: Mapping[int, tuple[list[float], int]], variance: floa
 def joined(state: State, messages: list[State], **choices: Any) -> State:
     joiner = proto.Joiner(state, RecipeSettings(**choices))
     for message in messages:
-        joiner.add(message)
+        classes = len(next(value for name, value in state.items() if name.startswith("mean/")))
+        joiner.add({name: value[None] for name, value in proto.unpack(message, classes).items()})
     return joiner.finish()
 
 

@@ -15,6 +15,7 @@ from motet.record.result import (
     Comparison,
     Device,
     Engine,
+    Meaning,
     Metrics,
     Online,
     Result,
@@ -79,6 +80,7 @@ def history(
     bytes_up: int = 400_000,
     seed: int = 0,
     impaired: bool = True,
+    meaning: Meaning | None = None,
 ) -> list[Round]:
     """Make a history that rises to `accuracy`, with draws that depend on the seed alone."""
     rng = np.random.default_rng(seed)
@@ -107,6 +109,7 @@ def history(
                 missing=lost[0],
                 degraded=lost[1],
                 flagged=dict.fromkeys(modalities, 0.1),
+                meaning=meaning,
             )
         )
     return found
@@ -123,6 +126,7 @@ def result(
     classes: Sequence[str] = CLASSES,
     online: bool = True,
     assessed: bool = False,
+    meaning: Meaning | None = None,
     every: int = 1,
     bytes_up: int = 400_000,
     alone: float = 0.2,
@@ -161,7 +165,7 @@ def result(
         ),
         device=Device(buffer_bytes=300_000, prototype_bytes=2_000, private_state_bytes=0, train_flops=10**9),
         time=Time(train_s=train_s, evaluate_s=1.2, samples_per_s=4_000.0),
-        history=history(accuracy, rounds, clients, modalities, online, every, bytes_up, seed, impaired),
+        history=history(accuracy, rounds, clients, modalities, online, every, bytes_up, seed, impaired, meaning),
     )  # fmt: skip
 
 

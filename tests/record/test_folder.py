@@ -37,6 +37,7 @@ def line(number: int) -> Round:
         missing={"acc": {"1": 0.5}},
         degraded={},
         flagged={},
+        meaning=None,
     )
 
 

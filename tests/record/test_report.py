@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import comparison, result
 
+from motet.record.comparison import compare
 from motet.record.report import compare_report, run_report
-from motet.record.report.page import typeset
+from motet.record.report.curves import lowest_agreement
+from motet.record.report.page import options, typeset
 from motet.record.report.raster import MOST_CLIENTS, MOST_COLUMNS, client_names, raster
 from motet.record.report.reason import why
 from motet.record.report.subsets import short
+from motet.record.result import Meaning
 from motet.record.wording import duration, points, probability, shortened, size
 
 FOUR = {
@@ -198,6 +201,59 @@ def test_lines_that_coincide_are_named():
     assert "pmm lies on fedavg (dashed)." in page
 
 
+MEANING = "Do prototypes mean the same across modalities?"
+
+
+def meaning(*agreements, separation=0.5):
+    """Give the meaning of prototypes, from the agreement of each pair."""
+    pairs = {f"acc~{place}": value for place, value in enumerate(agreements)}
+    return Meaning(agreement=pairs, separation={"acc": separation})
+
+
+def test_prototypes_are_drawn_for_the_recipes_that_have_them():
+    runs = {
+        (name, 0): result(name, 0.7, meaning=meaning(0.8, 0.25) if name == "qqr" else None)
+        for name in ("fedavg", "qqr")
+    }
+    page = checked(compare_report(compare(["fedavg", "qqr"], [0], {}, runs), None))
+    (label,) = [
+        attributes["aria-label"] for _, attributes in page.tags if attributes.get("aria-label", "").startswith(MEANING)
+    ]
+    assert label == f"{MEANING}, as lines: qqr from 0.25 to 0.25."
+    assert "at 1 the same classes are near each other" in " ".join(page.text)
+
+
+@pytest.mark.parametrize("nothing", [None, meaning(), meaning(None)])
+def test_prototypes_that_cannot_be_compared_are_not_drawn(nothing):
+    page = run_report(result("qqr", meaning=nothing))
+    checked(page)
+    assert MEANING not in page
+
+
+def test_the_pair_that_agrees_least_is_drawn():
+    line = result(rounds=1).history[0]
+    found = [lowest_agreement(line.model_copy(update={"meaning": one})) for one in (meaning(0.4, None, -0.2), None)]
+    assert found == [-0.2, None]
+
+
+def test_warnings_stand_with_the_results():
+    low = meaning(0.8, separation=0.02)
+    for text in (
+        run_report(result("qqr", meaning=low)),
+        compare_report(comparison({"pmm": [0.6, 0.7], "qqr": [0.7, 0.8]}, meaning=low), None),
+    ):
+        said = " ".join(checked(text).text)
+        assert said.index("Results") < said.index("Prototypes hardly tell the classes apart") < said.index("Over time")
+    assert 'aria-label="Warnings"' not in run_report(result("qqr", meaning=meaning(0.8)))
+
+
+def test_options_are_kept_whole_and_all_else_is_escaped():
+    assert options("try --missing skip, a --b; use --calibration-rounds N") == (
+        "try <code>--missing skip</code>, a --b; use <code>--calibration-rounds N</code>"
+    )
+    assert options("<b> --missing <i>") == "&lt;b&gt; --missing &lt;i&gt;"
+
+
 def bare(accuracy=0.5):
     """Give the emptiest result that the format allows."""
     run = result("fedavg", accuracy, rounds=1, clients=1, modalities=["x"], classes=["a"], online=False)
@@ -318,8 +374,9 @@ def test_raster_columns_are_means_of_rounds():
     clients=st.integers(1, 12),
     every=st.integers(1, 3),
     online=st.booleans(),
+    agreements=st.lists(st.none() | st.floats(-1, 1), max_size=3),
 )
-def test_odd_inputs_make_a_page(names, accuracies, modalities, classes, rounds, clients, every, online):
+def test_odd_inputs_make_a_page(names, accuracies, modalities, classes, rounds, clients, every, online, agreements):
     found = comparison(
         dict.fromkeys(names, accuracies),
         modalities=modalities,
@@ -328,6 +385,7 @@ def test_odd_inputs_make_a_page(names, accuracies, modalities, classes, rounds, 
         clients=clients,
         every=every,
         online=online,
+        meaning=meaning(*agreements),
     )
     checked(compare_report(found, why(found)))
 

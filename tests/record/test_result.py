@@ -58,6 +58,7 @@ def test_a_real_result_is_valid(recipe: str, buffer: str | int) -> None:
     check("result.json", record)
     assert to_json(Result.model_validate_json(text)) == text
     assert (record["online"] is None) == (buffer == "all")
+    assert all((line["meaning"] is None) == (recipe != "qqr") for line in record["history"])
     assert list(record) == list(Result.model_fields)
 
 
@@ -90,6 +91,8 @@ def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         lambda record: record["bytes"].pop("up"),
         lambda record: record["history"][0].update(round=1.5),
         lambda record: record["online"].update(samples="few"),
+        lambda record: record["history"][0].pop("meaning"),
+        lambda record: record["history"][0].update(meaning={"agreement": {}}),
     ],
 )
 def test_what_is_no_result_is_refused(change: Callable[[dict[str, Any]], object]) -> None:

@@ -19,7 +19,7 @@ from motet.errors import InputError
 from motet.learn.recipe import resolve
 from motet.stream.arrivals import Stream
 from motet.stream.imbalance import Imbalance
-from motet.stream.view import View, Views, blank, impair_test
+from motet.stream.view import View, Views, blank, impair_test, whole
 
 SHAPES: dict[str, tuple[int, ...]] = {"signal": (2, 16), "vector": (4,), "image": (1, 4, 5), "tokens": (6,)}
 Flags = NDArray[np.bool_]
@@ -392,13 +392,15 @@ def test_the_last_rows_of_a_view_are_its_arrivals() -> None:
         view, before = found.view(number, 0), found.streams[0].buffer(number - 1)
         serials = found.streams[0].buffer(number)
         assert view.arrivals > 0
-        assert [s in before for s in serials] == [True] * (len(serials) - view.arrivals) + [False] * view.arrivals
+        new = int(view.arrivals[0])
+        assert [s in before for s in serials] == [True] * (len(serials) - new) + [False] * new
+        assert view.arrived().tolist() == list(range(len(serials) - new, len(serials)))
 
 
 def test_shares_of_what_is_missing_and_degraded_by_hand() -> None:
     flags = {"acc": np.array([True, True, False, True]), "gyro": np.ones(4, dtype=bool)}
     bad = {"acc": np.zeros(4, dtype=bool), "gyro": np.array([True, False, True, False])}
-    view = View({}, np.zeros(4, dtype=np.int64), flags, bad, 0)
+    view = whole({}, np.zeros(4, dtype=np.int64), flags, bad)
     assert view.missing_shares() == {"acc": 0.25}
     assert view.degraded_shares() == {"gyro": 0.5}
 

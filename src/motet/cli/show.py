@@ -13,6 +13,8 @@ import typer
 from motet.errors import Interrupted, MotetError
 
 if TYPE_CHECKING:  # what needs PyTorch is imported where it is used, so that --help is quick
+    from rich.console import Console
+
     from motet.engine.watch import Watch
     from motet.record.result import Comparison, Result
 
@@ -34,8 +36,11 @@ def show_run(result: Result, folder: Path, quiet: bool, json: bool) -> None:
         from rich.console import Console
 
         from motet.record.table import run_table
+        from motet.record.warnings import run_warnings
 
-        Console().print(run_table(result))
+        console = Console()
+        console.print(run_table(result))
+        _warn(console, run_warnings(result))
         typer.echo(f"report: {folder / 'report.html'}")
 
 
@@ -50,11 +55,20 @@ def show_comparison(comparison: Comparison, folder: Path, quiet: bool, json: boo
 
         from motet.record.report.reason import why
         from motet.record.table import table
+        from motet.record.warnings import comparison_warnings
 
         console = Console()
         console.print(table(comparison))
         console.print(why(comparison), markup=False)
+        _warn(console, comparison_warnings(comparison))
         typer.echo(f"report: {folder / 'report.html'}")
+
+
+def _warn(console: Console, warnings: list[str]) -> None:
+    from rich.text import Text
+
+    for warning in warnings:
+        console.print(Text.assemble(("warning: ", "yellow"), warning))
 
 
 @contextmanager

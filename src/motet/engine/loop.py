@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from motet.engine.client import Client, Outcome
+from motet.engine.client import Client
+from motet.engine.outcome import Outcome
 from motet.engine.state import Shared
+from motet.engine.steps import Epoch
 from motet.nets.network import State
 from motet.stream.view import Views
 
@@ -22,9 +24,6 @@ class Loop:
     views : Views
     """
 
-    name = "loop"
-    chunk: int | None = None
-
     def __init__(self, client: Client, views: Views) -> None:
         self.client, self.views = client, views
 
@@ -38,6 +37,7 @@ class Loop:
         """Yield each participant's outcome, in client order."""
         for low in range(0, len(participants), PLANNED):
             clients = participants[low : low + PLANNED]
-            plans = self.client.plan(round, clients, [self.views.size(round, k) for k in clients])
-            for k, steps in zip(clients, plans, strict=True):
-                yield self.client.run(round, k, self.views.view(round, k), shared, private.get(k, {}), steps)
+            epochs = self.client.plan(round, clients, [self.views.size(round, k) for k in clients])
+            for place, k in enumerate(clients):
+                own = [Epoch(phase, [orders[place]]) for phase, orders in epochs]
+                yield self.client.run(round, k, self.views.view(round, k), shared, private.get(k, {}), own)

@@ -15,7 +15,7 @@ from motet.engine.federation import Federation
 from motet.engine.state import ServerState
 from motet.errors import InputError, unknown
 from motet.stream.assessment import assessor_for
-from motet.stream.view import View
+from motet.stream.view import View, whole
 
 
 class Model:
@@ -91,7 +91,7 @@ class Model:
             present[m] = np.full(n, m in given)
         standard = self._federation.scale(full)
         x_seen = {m: standard[m] if m in given else full[m] for m in modalities}
-        return View(x_seen, np.zeros(n, dtype=np.int64), present, {m: np.zeros(n, dtype=bool) for m in modalities}, 0)
+        return whole(x_seen, np.zeros(n, dtype=np.int64), present, {m: np.zeros(n, dtype=bool) for m in modalities})
 
 
 def _numbers(spec: Modality, values: ArrayLike) -> NDArray[Any]:

@@ -13,18 +13,22 @@ import torch
 
 from motet.config import Config
 from motet.data.dataset import Dataset
-from motet.engine.client import Client, Outcome
+from motet.engine.choice import choose
+from motet.engine.client import Client
 from motet.engine.evaluate import Evaluator
 from motet.engine.federation import Federation, build_federation
 from motet.engine.interrupt import Stop, stop_on_signal
 from motet.engine.loop import Loop
+from motet.engine.outcome import Outcome
 from motet.engine.server import Server, participants
-from motet.engine.state import Online, ServerState, initial_state
+from motet.engine.state import Online, ServerState, Shared, initial_state
 from motet.engine.summary import summarise
 from motet.engine.tally import Tally
+from motet.engine.vector import Vector
 from motet.engine.watch import Watch
 from motet.errors import Interrupted
 from motet.measure.flags import FlagScores
+from motet.nets.network import State
 from motet.record.folder import Memory, RunFolder
 from motet.record.result import Result, Round
 from motet.stream.assessment import assessor_for
@@ -37,10 +41,13 @@ TAIL = 10
 class Engine(Protocol):
     """Who trains a round's participants."""
 
-    name: str
-    chunk: int | None
-
-    def train(self, round: int, participants: list[int], shared: object, private: object) -> Iterator[Outcome]:  # noqa: A002
+    def train(
+        self,
+        round: int,  # noqa: A002
+        participants: list[int],
+        shared: Shared,
+        private: dict[int, State],
+    ) -> Iterator[Outcome]:
         """Yield outcomes in client order."""
         ...
 
@@ -69,7 +76,10 @@ class Runner:
         self.federation, self.config, self.watch = federation, config, watch
         self.client = Client(config, method, assessor)
         self.server = Server(config, method, assessor)
-        self.engine = Loop(self.client, federation.views)
+        self.choice = choose(federation)
+        self.engine: Engine = Loop(self.client, federation.views)
+        if self.choice.chunk is not None:
+            self.engine = Vector(self.client, federation.views, self.choice.chunk)
         self.evaluator = Evaluator(federation, self.client)
 
     def go(self, state: ServerState, keep: Memory | RunFolder) -> ServerState:
@@ -123,7 +133,7 @@ class Runner:
         with _timed(seconds, "evaluate"):
             found = self._evaluate(state)
             stop.check()
-        return state, tally.line(number, found, ledger, before.ledger)
+        return state, tally.line(number, found, ledger, before.ledger, joined.get("prototypes"))
 
     def _evaluate(self, state: ServerState) -> dict[str, object]:
         rounds = self.config.training.rounds
@@ -191,5 +201,5 @@ def run(config: Config, dataset: Dataset, folder: RunFolder | None = None, watch
                 state = ServerState.from_checkpoint(*found, expected=state)
             folder.rewind(state.round)
         state = runner.go(state, keep)
-        result = summarise(federation, state, keep.history(), runner.engine.name, runner.engine.chunk, count)
+        result = summarise(federation, state, keep.history(), runner.choice, count)
     return Finished(result, federation, state)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable
 
+import torch
+
 from motet.config import Config
-from motet.engine.client import Outcome
+from motet.engine.outcome import Outcome
 from motet.engine.state import ServerState, Shared
 from motet.learn import prototypes as proto
 from motet.learn.method import Method
@@ -71,17 +73,21 @@ class Server:
             prototypes = proto.Joiner(state.shared["prototypes"], self.config.recipe)
         quality = []
         for outcome in outcomes:
-            for kind, message in outcome.messages.items():
-                ledger.count("up", kind, len(message))
-            content = {kind: decode(message) for kind, message in outcome.messages.items()}
-            weight = float(outcome.samples) if self.config.recipe.weights == "samples" else 1.0
-            model = aggregate.add(model, content.get("model", {}), weight)
-            if prototypes is not None:
-                prototypes.add(content.get("prototypes", {}))
-            if "quality" in content:
-                quality.append(content["quality"])
+            if prototypes is not None and outcome.prototypes is not None:
+                ledger.count("up", "prototypes", int(outcome.prototypes.lengths.sum()))
+                prototypes.add(outcome.prototypes.content)
+            for message, length in outcome.told:
+                ledger.count("up", "quality", length)
+                quality.append(message)
+            if outcome.model is not None:
+                ledger.count("up", "model", int(outcome.model.lengths.sum()))
+                model = aggregate.add(model, *outcome.model[:2], self._weights(outcome))
         shared = {**state.shared, "model": aggregate.finish(state.shared["model"], model)}
         if prototypes is not None:
             shared["prototypes"] = prototypes.finish()
         memory, shared["quality"] = self.assessor.learn(round, state.memory, quality)
         return shared, memory
+
+    def _weights(self, outcome: Outcome) -> torch.Tensor:
+        sizes = torch.from_numpy(outcome.view.sizes).double()
+        return sizes if self.config.recipe.weights == "samples" else torch.ones_like(sizes)

@@ -1,4 +1,4 @@
-"""The order of a device's work in a round: cycles, phases, epochs, and in each the minibatches in a drawn order."""
+"""The order of a device's work in a round: cycles, phases, epochs, and in each a drawn order of the samples."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ from motet.learn.objective import Phase
 from motet.random import permutations
 
 
-class Step(NamedTuple):
-    """A minibatch: the phase that it belongs to, and its rows of the client's view, int64 (b,)."""
+class Epoch(NamedTuple):
+    """A pass over the samples of some clients: its phase, and each client's rows in their order, int64 (n,)."""
 
     phase: Phase
-    rows: NDArray[np.int64]
-
-
-Steps = list[Step]
+    orders: list[NDArray[np.int64]]
 
 
 def plan(
@@ -30,7 +27,7 @@ def plan(
     round: int,  # noqa: A002
     clients: Sequence[int],
     sizes: Sequence[int],
-) -> list[Steps]:
+) -> list[Epoch]:
     """Plan a round for several clients, whose draws are made at once.
 
     Parameters
@@ -43,17 +40,9 @@ def plan(
     clients : sequence of int
     sizes : sequence of int
         How many samples each client holds.
-
-    Returns
-    -------
-    list, a client each, of its steps
     """
-    steps: list[Steps] = [[] for _ in clients]
     epochs = [phase for _ in range(settings.local_cycles) for phase in phases for _ in range(settings.local_epochs)]
-    for number, phase in enumerate(epochs):
-        orders = permutations(seed, f"minibatch/{number}", sizes, clients, round=round)
-        for own, order in zip(steps, orders, strict=True):
-            own += [
-                Step(phase, order[low : low + settings.batch_size]) for low in range(0, len(order), settings.batch_size)
-            ]
-    return steps
+    return [
+        Epoch(phase, permutations(seed, f"minibatch/{number}", sizes, clients, round=round))
+        for number, phase in enumerate(epochs)
+    ]

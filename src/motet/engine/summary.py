@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 import motet
+from motet.engine.choice import Choice
 from motet.engine.federation import Federation
 from motet.engine.state import ServerState
 from motet.learn.recipe import RECIPES
@@ -18,9 +19,7 @@ from motet.nets.encoder import choose
 from motet.record.result import Assessment, Bytes, Device, Engine, Metrics, Online, Result, Round, Time
 
 
-def summarise(
-    federation: Federation, state: ServerState, history: list[Round], engine: str, chunk: int | None, threads: int
-) -> Result:
+def summarise(federation: Federation, state: ServerState, history: list[Round], choice: Choice, threads: int) -> Result:
     """Return everything about a run, as `result.json` has it."""
     config = federation.config
     up, down = state.ledger.totals()
@@ -28,7 +27,7 @@ def summarise(
         recipe=_recipe(federation),
         config=config.flat(),
         seed=config.run.seed,
-        engine=Engine(name=engine, chunk=chunk, threads=threads, why="one client after another is the only engine yet"),
+        engine=Engine(name=choice.name, chunk=choice.chunk, threads=threads, why=choice.why),
         versions={
             "motet": motet.__version__,
             "python": platform.python_version(),

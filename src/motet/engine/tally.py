@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from motet.engine.client import Outcome
+from motet.engine.outcome import Outcome
 from motet.measure.flags import FlagScores
+from motet.measure.meaning import agreement, separation
 from motet.nets.network import State
-from motet.record.result import Round
+from motet.record.result import Meaning, Round
 from motet.wire.ledger import Ledger
 
 
@@ -43,17 +44,18 @@ class Tally:
 
     def _note(self, outcome: Outcome) -> None:
         view = outcome.view
-        self.clients += 1
+        self.clients += len(outcome.clients)
         self.loss += outcome.loss
         self.trained += outcome.trained
         self.hits += outcome.hits
         self.online_loss += outcome.online_loss
-        self.arrivals += outcome.arrivals
-        if outcome.private:
-            self.private[outcome.client] = outcome.private
-        for shares, into in ((view.missing_shares(), self.missing), (view.degraded_shares(), self.degraded)):
-            for m, share in shares.items():
-                into.setdefault(m, {})[str(outcome.client)] = round(share, 6)
+        self.arrivals += int(view.arrivals.sum())
+        self.private |= outcome.private
+        for every, into in ((view.missing_shares(), self.missing), (view.degraded_shares(), self.degraded)):
+            for m, shares in every.items():
+                own = into.setdefault(m, {})
+                for place in shares.nonzero()[0]:
+                    own[str(outcome.clients[place])] = round(float(shares[place]), 6)
         for m, quality in outcome.quality.items():
             there = view.present[m]
             if self.scored:
@@ -61,9 +63,9 @@ class Tally:
             self.flagged[m] += int((quality[there] < 1).sum())
             self.present[m] += int(there.sum())
         sizes = {
-            "buffer": sum(x.nbytes for x in view.x.values()),
-            "prototypes": len(outcome.messages.get("prototypes", b"")),
-            "private": sum(t.nbytes for t in outcome.private.values()),
+            "buffer": int(view.sizes.max()) * sum(x.nbytes // len(x) for x in view.x.values()),
+            "prototypes": 0 if outcome.prototypes is None else int(outcome.prototypes.lengths.max()),
+            "private": max((sum(t.nbytes for t in own.values()) for own in outcome.private.values()), default=0),
         }
         self.top |= Counter(sizes)
 
@@ -73,7 +75,9 @@ class Tally:
         found["trained"] = before["trained"] + self.trained
         return found
 
-    def line(self, number: int, found: dict[str, Any], ledger: Ledger, before: Ledger) -> Round:
+    def line(
+        self, number: int, found: dict[str, Any], ledger: Ledger, before: Ledger, prototypes: State | None
+    ) -> Round:
         """Return the round's line of the history."""
         (up, down), (up_before, down_before) = ledger.totals(), before.totals()
         return Round(
@@ -90,4 +94,11 @@ class Tally:
             missing=self.missing,
             degraded=self.degraded,
             flagged={m: self.flagged[m] / self.present[m] for m in self.present if self.present[m]},
+            meaning=_meaning(prototypes),
         )
+
+
+def _meaning(prototypes: State | None) -> Meaning | None:
+    if prototypes is None:
+        return None
+    return Meaning(agreement=agreement(prototypes), separation=separation(prototypes))

@@ -79,6 +79,19 @@ def pack(summary: Mapping[str, PerModality]) -> State:
     return message
 
 
+def unpack(message: Mapping[str, Tensor], classes: int) -> State:
+    """Undo `pack`: means of all classes, zero where the client has no sample."""
+    state = {}
+    for name, value in message.items():
+        if name.startswith("mean/"):
+            seen = message[name.replace("mean/", "count/")] > 0
+            rows = value.new_zeros(classes, value.shape[1])
+            rows[seen] = value
+            value = rows
+        state[name] = value
+    return state
+
+
 def initial(modalities: list[str], classes: int, features: int, dtype: torch.dtype) -> State:
     """Return the server's state before any client has contributed."""
     state = {}
@@ -122,19 +135,20 @@ class Joiner:
         self.weights: dict[str, Tensor] = {}
         self.variances: dict[str, list[Tensor]] = {}
 
-    def add(self, message: Mapping[str, Tensor]) -> None:
-        """Add one client's message (see `pack`)."""
-        for name, count in message.items():
+    def add(self, content: Mapping[str, Tensor]) -> None:
+        """Add what K clients contribute: ``mean/m`` (K, C, d), ``count/m`` (K, C), ``variance/m`` (K,)."""
+        for name, count in content.items():
             if not name.startswith("count/"):
                 continue
             m = name.removeprefix("count/")
-            old = self.state[f"mean/{m}"]
+            some = count.any(1)
+            if not bool(some.any()):
+                continue
             weight = count.double() if self.settings.prototype_weights == "samples" else (count > 0).double()
-            rows = torch.zeros(old.shape, dtype=torch.float64)
-            rows[count > 0] = message[f"mean/{m}"].double()
-            self.sums[m] = self.sums.get(m, 0) + rows * weight[:, None]
-            self.weights[m] = self.weights.get(m, 0) + weight
-            self.variances.setdefault(m, []).append(message[f"variance/{m}"].double())
+            rows = (content[f"mean/{m}"].double() * weight[..., None]).sum(0)
+            self.sums[m] = self.sums.get(m, 0) + rows
+            self.weights[m] = self.weights.get(m, 0) + weight.sum(0)
+            self.variances.setdefault(m, []).append(content[f"variance/{m}"][some].double())
 
     def finish(self) -> State:
         """Return the server's prototypes after this round."""
@@ -153,7 +167,7 @@ class Joiner:
     def _variance(self, m: str) -> State:
         """Return a modality's variance after this round, averaged over rounds as the prototypes are."""
         old, updates = self.state[f"variance/{m}"], self.state[f"variance_updates/{m}"]
-        now = torch.stack(self.variances[m]).mean()
+        now = torch.cat(self.variances[m]).mean()
         keep = self._keep(updates)
         mixed = torch.where(updates > 0, keep * old.double() + (1 - keep) * now, now)
         return {f"variance/{m}": mixed.to(old.dtype), f"variance_updates/{m}": updates + 1}

@@ -26,6 +26,8 @@ class Network:
     names : dict of part to list of str
         Each part's parameters; a name is the part's name, a dot and the name in the part.
     part_of : dict of parameter name to part
+    dimensions : dict of parameter name to int
+        Of one client's tensor.
     """
 
     def __init__(self, parts: Mapping[str, nn.Module]) -> None:
@@ -33,6 +35,7 @@ class Network:
         self._short = {part: [name for name, _ in module.named_parameters()] for part, module in self.parts.items()}
         self.names = {part: [f"{part}.{name}" for name in names] for part, names in self._short.items()}
         self.part_of = {name: part for part, names in self.names.items() for name in names}
+        self.dimensions = {name: value.dim() for name, value in self.state().items()}
 
     def __call__(self, params: Mapping[str, Tensor], part: str, x: Tensor) -> Tensor:
         """Apply one part with the given parameters."""

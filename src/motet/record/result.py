@@ -86,6 +86,17 @@ class Engine(_Record):
     why: str
 
 
+class Meaning(_Record):
+    """Whether the server's prototypes still mean something after a round; null where too few classes are known."""
+
+    agreement: dict[str, float | None] = Field(
+        description="a~b -> rank correlation of the distances between classes in two modalities"
+    )
+    separation: dict[str, float | None] = Field(
+        description="modality -> silhouette of its classes, from prototypes and variance"
+    )
+
+
 class Round(_Record):
     """One line of the history; figures that this round did not compute are null."""
 
@@ -104,6 +115,7 @@ class Round(_Record):
     )
     degraded: dict[str, dict[str, float]]
     flagged: dict[str, float] = Field(description="modality -> share of the present samples with quality below 1")
+    meaning: Meaning | None = Field(description="null for recipes without prototypes")
 
 
 class Result(_Record):

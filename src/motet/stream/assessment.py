@@ -32,9 +32,9 @@ class Assessor:
         """Return the quality of each sample and modality, float64 (n,); 1 where it is absent."""
         return {m: np.ones(len(view.y)) for m in self.modalities}
 
-    def look(self, round: int, view: View, reference: State) -> tuple[Scores, State]:  # noqa: A002
-        """Return a client's scores in a round, and what it tells the server about its samples."""
-        return self.score(view, reference), {}
+    def look(self, round: int, view: View, reference: State) -> tuple[Scores, list[State]]:  # noqa: A002
+        """Return the scores of clients' samples in a round, and what each client tells the server about them."""
+        return self.score(view, reference), [{} for _ in view.sizes]
 
     def learn(self, round: int, memory: State, messages: list[State]) -> tuple[State, State]:  # noqa: A002
         """Return the server's next memory and the reference for devices, from messages in client order."""
@@ -65,17 +65,21 @@ class Assessed(Assessor):
     def score(self, view: View, reference: State) -> Scores:
         return {m: found for m, (found, _) in self._assess(view, _arrays(reference)).items()}
 
-    def look(self, round: int, view: View, reference: State) -> tuple[Scores, State]:  # noqa: A002
+    def look(self, round: int, view: View, reference: State) -> tuple[Scores, list[State]]:  # noqa: A002
         known = _arrays(reference)
         calibrating = round <= self.calibration_rounds
         scores: Scores = {}
-        message: dict[str, np.ndarray] = {}
+        told: list[dict[str, np.ndarray]] = [{} for _ in view.sizes]
+        ends = np.cumsum(view.sizes)[:-1]
         for m, (found, points) in self._assess(view, known).items():
             scores[m] = np.ones_like(found) if calibrating else found
             if quality.wanted(round, self.calibration_rounds):
-                y = view.y[view.present[m]]
-                message |= quality.summarise(self.modalities[m], points, y, known, calibrating=calibrating)
-        return scores, _tensors(message)
+                there = view.present[m]
+                before = np.cumsum(there)[ends - 1]  # present rows before each client but the first
+                pieces = zip(np.split(points, before), np.split(view.y[there], before), told, strict=True)
+                for own, y, message in pieces:
+                    message |= quality.summarise(self.modalities[m], own, y, known, calibrating=calibrating)
+        return scores, [_tensors(message) for message in told]
 
     def learn(self, round: int, memory: State, messages: list[State]) -> tuple[State, State]:  # noqa: A002
         learnt = quality.join(

@@ -1,8 +1,9 @@
-"""A client's view of a round: the samples in its buffer as its sensors delivered them."""
+"""What clients see in a round: the samples in their buffers as their sensors delivered them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +11,16 @@ from numpy.typing import NDArray
 from motet.config import DegradationSettings
 from motet.data.dataset import Arrays, Dataset, Flags, Indices, Modality, Samples
 from motet.random import generator, uniform
-from motet.stream.arrivals import Stream
+from motet.stream.arrivals import Serials, Stream
 from motet.stream.degradation import degradations, degrade
 from motet.stream.imbalance import NONE, Hits, Imbalance
+
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class View:
-    """Samples as a device has them, oldest first.
+    """Samples as devices have them: the rows of K clients one after another, each client's oldest first.
 
     Attributes
     ----------
@@ -27,23 +30,64 @@ class View:
     present : dict of modality to bool (n,)
     degraded : dict of modality to bool (n,)
         The generator's truth.
-    arrivals : int
-        How many of the last rows arrived this round.
+    sizes, arrivals : int64 (K,)
+        How many rows each client has, and how many of its last ones arrived this round.
     """
 
     x: Arrays
     y: NDArray[np.int64]
     present: dict[str, Flags]
     degraded: dict[str, Flags]
-    arrivals: int
+    sizes: Integers
+    arrivals: Integers
 
-    def missing_shares(self) -> dict[str, float]:
-        """Return the share of samples that lack a modality, where above 0."""
-        return {m: 1 - float(p.mean()) for m, p in self.present.items() if not p.all()}
+    def missing_shares(self) -> dict[str, NDArray[np.float64]]:
+        """Return each client's share of samples that lack a modality, (K,), for modalities that any sample lacks."""
+        return {m: self._shares(~p) for m, p in self.present.items() if not p.all()}
 
-    def degraded_shares(self) -> dict[str, float]:
-        """Return the share of samples with a degraded modality, where above 0."""
-        return {m: float(d.mean()) for m, d in self.degraded.items() if d.any()}
+    def degraded_shares(self) -> dict[str, NDArray[np.float64]]:
+        """Return each client's share of samples with a degraded modality, (K,), for modalities that have any."""
+        return {m: self._shares(d) for m, d in self.degraded.items() if d.any()}
+
+    def arrived(self) -> Integers:
+        """Return the rows that arrived this round."""
+        ends = np.cumsum(self.sizes)
+        return np.concatenate([np.arange(end - new, end) for end, new in zip(ends, self.arrivals, strict=True)])
+
+    def _shares(self, flags: Flags) -> NDArray[np.float64]:
+        owner = np.repeat(np.arange(len(self.sizes)), self.sizes)
+        return np.bincount(owner, flags, minlength=len(self.sizes)) / self.sizes
+
+
+class Held(NamedTuple):
+    """Which samples some clients hold in a round.
+
+    Attributes
+    ----------
+    round : int
+    clients : tuple of int
+    serials : list of int64 (n,)
+        Of each client, the serial numbers of its samples.
+    streams : list of Stream
+    """
+
+    round: int
+    clients: tuple[int, ...]
+    serials: list[Serials]
+    streams: list[Stream]
+
+    @property
+    def sizes(self) -> Integers:
+        """How many samples each client holds."""
+        return np.array([len(serials) for serials in self.serials])
+
+    def arrived(self) -> list[Integers]:
+        """Return the rounds in which each client's samples arrived."""
+        return [s.round_of(serials, self.round) for s, serials in zip(self.streams, self.serials, strict=True)]
+
+    def split(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return each client's rows, as views."""
+        return np.split(rows, np.cumsum(self.sizes)[:-1])
 
 
 class Views:
@@ -85,56 +129,50 @@ class Views:
         """Return how many samples a client's view of a round holds."""
         return self.streams[client].held(round)
 
-    def view(self, round: int, client: int) -> View:  # noqa: A002
-        """Return a client's view of a round (1, 2, ...)."""
-        stream = self.streams[client]
-        serials = stream.buffer(round)
-        indices = stream.index(serials)
-        arrived = stream.round_of(serials, round)
+    def view(self, round: int, *clients: int) -> View:  # noqa: A002
+        """Return the view that one or several clients have of a round (1, 2, ...)."""
+        streams = [self.streams[k] for k in clients]
+        held = Held(round, clients, [stream.buffer(round) for stream in streams], streams)
+        indices = np.concatenate([s.index(serials) for s, serials in zip(streams, held.serials, strict=True)])
         recorded = np.stack([self.dataset.present[m][indices] for m in self.names], axis=1)
-        present = self._after_missing(round, client, serials, arrived, recorded)
+        present = self._after_missing(held, recorded)
         there = recorded if self.faults_stay else present
-        hit = self._degraded_hits(round, client, serials, arrived, there & self.degradable)
+        hit = self._degraded_hits(held, there & self.degradable)
         x = self.dataset.take(indices)
         degraded = {}
         for i, m in enumerate(self.names):
             degraded[m] = (hit == i) & present[:, i]
-            x[m] = self._delivered(m, x[m], present[:, i], degraded[m], round, client, serials)
+            x[m] = self._delivered(m, x[m], present[:, i], degraded[m], held)
         return View(
             x=x,
             y=self.dataset.y[indices],
             present={m: present[:, i] for i, m in enumerate(self.names)},
             degraded=degraded,
-            arrivals=stream.arrived(round) if stream.online else 0,
+            sizes=held.sizes,
+            arrivals=np.array([stream.arrived(round) if stream.online else 0 for stream in streams]),
         )
 
-    def _after_missing(self, round: int, client: int, serials: Indices, arrived: Indices, recorded: Flags) -> Flags:  # noqa: A002
-        hit = self._of(self.missing, round, client, serials, arrived, recorded, 0)
+    def _after_missing(self, held: Held, recorded: Flags) -> Flags:
+        hit = self._of(self.missing, held, recorded, 0)
         lost = hit[:, None] == np.arange(len(self.names))
         return keep_one(recorded & ~lost, recorded)
 
-    def _degraded_hits(self, round: int, client: int, serials: Indices, arrived: Indices, present: Flags) -> Hits:  # noqa: A002
-        hit = self._of(self.degraded, round, client, serials, arrived, present, 1)
+    def _degraded_hits(self, held: Held, present: Flags) -> Hits:
+        hit = self._of(self.degraded, held, present, 1)
+        if self.clean_rounds == 0:
+            return hit
         by_sample = self.degraded.settings.granularity == "sample"
-        clean = (arrived <= self.clean_rounds) if by_sample else np.full(len(hit), round <= self.clean_rounds)
-        return np.where(clean & (self.clean_rounds > 0), NONE, hit)
+        arrived = np.concatenate(held.arrived()) if by_sample else np.full(len(hit), held.round)
+        return np.where(arrived <= self.clean_rounds, NONE, hit)
 
-    def _of(
-        self,
-        imbalance: Imbalance,
-        round: int,  # noqa: A002
-        client: int,
-        serials: Indices,
-        arrived: Indices,
-        allowed: Flags,
-        which: int,
-    ) -> Hits:
+    def _of(self, imbalance: Imbalance, held: Held, allowed: Flags, which: int) -> Hits:
         """Return the modality hit of each sample."""
         if imbalance.settings.rate == 0:
-            return np.full(len(serials), NONE)
-        if imbalance.settings.granularity == "sample":
-            return imbalance.sample_hits(client, serials, arrived, allowed)
-        return np.full(len(serials), self._round_hits(round)[which][client])
+            return np.full(len(allowed), NONE)
+        if imbalance.settings.granularity == "round":
+            return np.repeat(self._round_hits(held.round)[which][list(held.clients)], held.sizes)
+        pieces = zip(held.clients, held.serials, held.arrived(), held.split(allowed), strict=True)
+        return np.concatenate([imbalance.sample_hits(*piece) for piece in pieces])
 
     def _round_hits(self, round: int) -> tuple[Hits, Hits]:  # noqa: A002
         """Return every client's missing and degraded modality of a round; one is degraded that is not missing."""
@@ -150,30 +188,28 @@ class Views:
             self._hits = (round, missing, degraded)
         return self._hits[1:]
 
-    def _delivered(
-        self,
-        m: str,
-        x: Samples,
-        present: Flags,
-        degraded: Flags,
-        round: int,  # noqa: A002
-        client: int,
-        serials: Indices,
-    ) -> Samples:
-        """Return one modality's samples as the sensor delivered them."""
-        spec, settings = self.dataset.modalities[m], self.degradation
+    def _delivered(self, m: str, x: Samples, present: Flags, degraded: Flags, held: Held) -> Samples:
+        """Return one modality's samples as the sensors delivered them."""
+        spec = self.dataset.modalities[m]
         if degraded.any():
             x = x.copy()
-            if self.degraded.settings.granularity == "sample":
-                for row in np.flatnonzero(degraded):  # a sample's fault stays with it, so its draws do too
-                    rng = generator(self.seed, "degradation/sample", client=client, item=int(serials[row]))
-                    x[row] = degrade(spec, settings.degradation, x[row : row + 1], settings.degradation_strength, rng)[
-                        0
-                    ]
-            else:
-                rng = generator(self.seed, "degradation", round=round, client=client)
-                x[degraded] = degrade(spec, settings.degradation, x[degraded], settings.degradation_strength, rng)
+            for client, own, bad, serials in zip(
+                held.clients, held.split(x), held.split(degraded), held.serials, strict=True
+            ):
+                if bad.any():
+                    own[bad] = self._degraded(spec, own[bad], held.round, client, serials[bad])
         return blank(spec, x, present)
+
+    def _degraded(self, spec: Modality, x: Samples, round: int, client: int, serials: Serials) -> Samples:  # noqa: A002
+        """Return a client's samples with the fault that its sensor has."""
+        kind, strength = self.degradation.degradation, self.degradation.degradation_strength
+        if self.degraded.settings.granularity == "round":
+            return degrade(spec, kind, x, strength, generator(self.seed, "degradation", round=round, client=client))
+        draws = [  # a sample's fault stays with it, so its draws do too
+            generator(self.seed, "degradation/sample", client=client, item=int(serial)) for serial in serials
+        ]
+        pieces = [degrade(spec, kind, row[None], strength, rng) for row, rng in zip(x, draws, strict=True)]
+        return np.concatenate(pieces)
 
 
 def keep_one(left: Flags, recorded: Flags) -> Flags:
@@ -218,4 +254,9 @@ def impair_test(
                 dataset.modalities[m], settings.test_degradation, x[m][flags[m]], settings.degradation_strength, rng
             )
         x[m] = blank(dataset.modalities[m], x[m], present[:, i])
-    return View(x, dataset.y[indices], {m: present[:, i] for i, m in enumerate(names)}, flags, 0)
+    return whole(x, dataset.y[indices], {m: present[:, i] for i, m in enumerate(names)}, flags)
+
+
+def whole(x: Arrays, y: Integers, present: dict[str, Flags], degraded: dict[str, Flags]) -> View:
+    """Return samples that belong together and did not just arrive, such as a test split, as a view."""
+    return View(x, y, present, degraded, sizes=np.array([len(y)]), arrivals=np.array([0]))

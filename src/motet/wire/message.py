@@ -22,6 +22,8 @@ from motet.wire.codec import EXACT, dequantise, quantise
 
 MAGIC = b"MOTT"
 VERSION = 1
+HEADER = 7
+"""Bytes before the first entry."""
 MOST_DIMENSIONS = 8
 MOST_NUMBERS = 2**48
 _REAL = (0, 1)
@@ -59,6 +61,15 @@ def encode(tensors: Mapping[str, Tensor], bits: int = EXACT, by_row: bool = Fals
         else:
             parts.append(array.tobytes())
     return b"".join(parts)
+
+
+def entry_length(name: str, shape: tuple[int, ...], dtype: torch.dtype, bits: int, rows: int) -> int:
+    """Return the bytes that `encode` needs for a tensor; `rows` have a range each where its numbers are quantised."""
+    size = math.prod(shape)
+    around = 2 + len(name.encode()) + 3 + 4 * len(shape)
+    if bits < EXACT and dtype.is_floating_point and size > 0 and shape:
+        return around + 4 + 8 * rows + -(-size * bits // 8)
+    return around + size * dtype.itemsize
 
 
 def decode(message: bytes) -> dict[str, Tensor]:

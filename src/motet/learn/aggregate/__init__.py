@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from torch import Tensor
 
 from motet.nets.network import State
 
@@ -30,8 +33,18 @@ class Aggregate:
         """Return an empty accumulator."""
         raise NotImplementedError
 
-    def add(self, accumulator: Any, delta: State, weight: float) -> Any:
-        """Add one client's update; a key that it does not hold was not trained there."""
+    def add(self, accumulator: Any, deltas: State, held: Mapping[str, Tensor], weights: Tensor) -> Any:
+        """Add the updates of K clients, in client order.
+
+        Parameters
+        ----------
+        accumulator : object
+            What `start` or the last call returned.
+        deltas : dict of name to Tensor (K, ...)
+        held : mapping of name to bool (K,)
+            Who holds a key; one that a client does not hold was not trained there.
+        weights : float64 (K,)
+        """
         raise NotImplementedError
 
     def finish(self, model: State, accumulator: Any) -> State:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
 from motet.learn.aggregate import Aggregate
 from motet.nets.network import State
@@ -25,12 +27,16 @@ class Mean(Aggregate):
     def start(self) -> Sums:
         return Sums()
 
-    def add(self, accumulator: Sums, delta: State, weight: float) -> Sums:
-        for name, value in delta.items():
+    def add(self, accumulator: Sums, deltas: State, held: Mapping[str, Tensor], weights: Tensor) -> Sums:
+        for name, value in deltas.items():
+            own = weights * held[name]
+            if not bool(own.any()):
+                continue
+            joined = own.to(value.dtype) @ value.reshape(len(value), -1)  # in double only from call to call: it is fast
+            share = joined.reshape(value.shape[1:]).to(torch.float64)
             before = accumulator.total.get(name)
-            share = value.to(torch.float64) * weight
             accumulator.total[name] = share if before is None else before + share
-            accumulator.weight[name] = accumulator.weight.get(name, 0.0) + weight
+            accumulator.weight[name] = accumulator.weight.get(name, 0.0) + float(own.sum())
         return accumulator
 
     def finish(self, model: State, accumulator: Sums) -> State:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from motet.learn.aggregate import Aggregate
 from motet.nets.network import State
@@ -27,7 +30,7 @@ class NoAggregate(Aggregate):
     def start(self) -> None:
         return None
 
-    def add(self, accumulator: None, delta: State, weight: float) -> None:
+    def add(self, accumulator: None, deltas: State, held: Mapping[str, Tensor], weights: Tensor) -> None:
         return None
 
     def finish(self, model: State, accumulator: None) -> State:

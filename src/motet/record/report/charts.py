@@ -44,6 +44,7 @@ class Value:
 ROUNDS = Axis("round", lambda value: f"{value:g}", whole=True)
 ACCURACY = Axis("accuracy (%)", lambda value: f"{100 * value:.6g}")
 LOSS = Axis("loss (nats)", lambda value: f"{value:g}")
+AGREEMENT = Axis("lowest rank correlation", lambda value: f"{value:g}")
 CLIENTS = Axis("clients, from the worst served to the best (%)", lambda value: f"{100 * value:.6g}")
 
 

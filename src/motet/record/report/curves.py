@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,20 +28,20 @@ class Curve:
         return self.x.shape == other.x.shape and np.allclose(self.x, other.x) and np.allclose(self.mean, other.mean)
 
 
-def over_rounds(runs: Sequence[Result], figure: str) -> Curve | None:
+def over_rounds(runs: Sequence[Result], figure: Callable[[Round], float | None]) -> Curve | None:
     """Give a figure of the history over the rounds that computed it; None where none did."""
     values: dict[float, list[float]] = {}
     for run in runs:
         for line in run.history:
-            value = _finite(line, figure)
-            if value is not None:
-                values.setdefault(float(line.round), []).append(value)
+            value = figure(line)
+            if value is not None and np.isfinite(value):
+                values.setdefault(float(line.round), []).append(float(value))
     return _curve(values) if values else None
 
 
 def over_bytes(runs: Sequence[Result]) -> Curve | None:
     """Give the accuracy over the bytes sent so far, by all clients; None where nothing was sent."""
-    accuracy = over_rounds(runs, "accuracy")
+    accuracy = over_rounds(runs, lambda line: line.accuracy)
     if accuracy is None or not any(line.bytes_up for run in runs for line in run.history):
         return None
     sent: dict[int, list[int]] = {}
@@ -63,6 +63,12 @@ def over_clients(runs: Sequence[Result]) -> Curve | None:
     return Curve(x, mean, mean, mean)
 
 
+def lowest_agreement(line: Round) -> float | None:
+    """Give the agreement of the two modalities whose prototypes agree least; None where no two can be compared."""
+    known = [value for value in line.meaning.agreement.values() if value is not None] if line.meaning else []
+    return min(known, default=None)
+
+
 def thinned(curve: Curve) -> tuple[Curve, int]:
     """Average neighbouring points so that a long run stays a small picture.
 
@@ -82,11 +88,6 @@ def thinned(curve: Curve) -> tuple[Curve, int]:
 
 def _parts(curve: Curve) -> Iterable[Numbers]:
     return curve.x, curve.mean, curve.low, curve.high
-
-
-def _finite(line: Round, figure: str) -> float | None:
-    value = getattr(line, figure)
-    return float(value) if value is not None and np.isfinite(value) else None
 
 
 def _curve(values: dict[float, list[float]]) -> Curve:

@@ -12,7 +12,7 @@ from motet.record.report.curves import Curve
 from motet.record.report.looks import LegendItem, Track, line_legend, modality_colour, patch_legend
 from motet.record.report.raster import Kind, raster
 from motet.record.report.subsets import modalities, short
-from motet.record.result import Result
+from motet.record.result import Result, Round
 from motet.record.wording import count, listed, percent
 
 MOST_CLASSES = 40
@@ -41,7 +41,7 @@ class Figure:
 
 def over_time(tracks: Sequence[Track]) -> list[Figure]:
     """Draw what changes as the rounds go by."""
-    found = [_accuracy(tracks), _bytes(tracks), _online(tracks)]
+    found = [_accuracy(tracks), _bytes(tracks), _online(tracks), _meaning(tracks)]
     return [figure for figure in found if figure]
 
 
@@ -59,15 +59,25 @@ def impairment(tracks: Sequence[Track]) -> list[Figure]:
 
 
 def _accuracy(tracks: Sequence[Track]) -> Figure | None:
-    drawn, note = _history(tracks, "accuracy")
+    drawn, note = _history(tracks, lambda line: line.accuracy)
     return _line_figure("accuracy", "Accuracy over rounds", drawn, charts.ROUNDS, charts.ACCURACY, note)
 
 
 def _online(tracks: Sequence[Track]) -> Figure | None:
-    drawn, note = _history(tracks, "online_loss")
+    drawn, note = _history(tracks, lambda line: line.online_loss)
     meaning = "Arrivals are predicted before they are learnt from; lower is better. " + note
     title = "Online (prequential) loss over rounds"
     return _line_figure("online", title, drawn, charts.ROUNDS, charts.LOSS, meaning)
+
+
+def _meaning(tracks: Sequence[Track]) -> Figure | None:
+    drawn, note = _history(tracks, curves.lowest_agreement)
+    meaning = (
+        "Rank correlation of the distances between class prototypes in two modalities, for the two that agree least: "
+        "at 1 the same classes are near each other in both, at 0 one tells nothing of the other. " + note
+    )
+    title = "Do prototypes mean the same across modalities?"
+    return _line_figure("meaning", title, drawn, charts.ROUNDS, charts.AGREEMENT, meaning)
 
 
 def _bytes(tracks: Sequence[Track]) -> Figure | None:
@@ -76,7 +86,11 @@ def _bytes(tracks: Sequence[Track]) -> Figure | None:
     totals = [curve.x[-1] for _, curve in drawn]
     log = bool(totals) and max(totals) > 8 * min(totals)
     log = log and min(curve.x[0] for _, curve in drawn) > 0
-    silent = [track.label for track, curve in found if curve is None and curves.over_rounds(track.runs, "accuracy")]
+    silent = [
+        track.label
+        for track, curve in found
+        if curve is None and curves.over_rounds(track.runs, lambda line: line.accuracy)
+    ]
     words = ["Further left is cheaper." + (" The axis is logarithmic." if log else "")]
     words += [f"{listed(silent)} {'sends' if len(silent) == 1 else 'send'} nothing."] if silent else []
     title = "Accuracy over bytes sent"
@@ -93,7 +107,7 @@ def _clients(tracks: Sequence[Track]) -> Figure | None:
     return _line_figure("clients", "Spread over clients", drawn, charts.CLIENTS, charts.ACCURACY, note)
 
 
-def _history(tracks: Sequence[Track], figure: str) -> tuple[Drawn, str]:
+def _history(tracks: Sequence[Track], figure: Callable[[Round], float | None]) -> tuple[Drawn, str]:
     found = [(track, curves.over_rounds(track.runs, figure)) for track in tracks]
     drawn, note = _thinned([(track, curve) for track, curve in found if curve])
     if any(len(track.runs) > 1 for track, _ in drawn):

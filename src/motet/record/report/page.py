@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from motet.record.comparison import mean_known
 from motet.record.report import figures
@@ -18,6 +18,7 @@ from motet.record.report.looks import PALETTE, Track, single, tracks
 from motet.record.report.setting import setting
 from motet.record.result import Assessment, Comparison, Result
 from motet.record.table import BOUND_NOTE, rows, run_rows
+from motet.record.warnings import comparison_warnings, run_warnings
 from motet.record.wording import NONE, count, percent
 
 FAMILIES = ("objective", "missing", "degraded", "drift", "aggregate", "upload")
@@ -48,6 +49,7 @@ def compare_report(comparison: Comparison, why: str | None) -> str:
         shown=shown,
         seeds=comparison.seeds,
         rows=rows(comparison),
+        warnings=comparison_warnings(comparison),
         baseline=comparison.recipes[0],
         setting=setting(comparison.runs, _shared(comparison)),
         config=_shared(comparison),
@@ -75,6 +77,7 @@ def run_report(result: Result) -> str:
         shown=shown,
         seeds=[result.seed],
         run_rows=run_rows(result),
+        warnings=run_warnings(result),
         setting=setting([result], result.config),
         config=result.config,
     )
@@ -87,6 +90,11 @@ def typeset(text: str) -> str:
     text = re.sub(r"(?<![\w.)-])-(?=\d)", "\N{MINUS SIGN}", text)
     text = text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
     return re.sub(r"(?<=\d) (?=(?:%|bytes|[kMGT]B|s|min|h)(?:\W|$))", "\N{NO-BREAK SPACE}", text)
+
+
+def options(text: str) -> Markup:
+    """Set options of the command line, such as ``--missing skip``, in a type that no line breaks."""
+    return Markup(re.sub(r"--[a-z-]+ \w+", r"<code>\g<0></code>", str(escape(text))))
 
 
 def _page(shown: Sequence[Track], config: Mapping[str, Any], **content: Any) -> str:
@@ -133,6 +141,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["typeset"] = typeset
+    environment.filters["options"] = options
     # Only what matplotlib has written, and escaped, is let through as it is.
     environment.filters["drawing"] = Markup
     return environment

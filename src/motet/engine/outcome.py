@@ -1,0 +1,46 @@
+"""What clients' rounds leave: what they send, what they keep, and figures for the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from motet.nets.network import State
+from motet.stream.view import View
+from motet.wire.upload import Upload
+
+
+@dataclass
+class Outcome:
+    """What the rounds of one or several clients leave, in client order.
+
+    Attributes
+    ----------
+    clients : list of int
+    view : View
+    quality : dict of modality to float64 (n,)
+        Of the view's rows.
+    trained : int
+        Samples times epochs.
+    loss : float
+        Mean training loss over a client's steps, summed over clients.
+    hits, online_loss : int, float
+        Over the arrivals, before learning.
+    model, prototypes : Upload or None
+    told : list of (State, int)
+        What clients tell of their samples' quality, and the length of each message.
+    private : dict of client to State
+    """
+
+    clients: list[int]
+    view: View
+    quality: dict[str, np.ndarray]
+    trained: int
+    loss: float
+    hits: int
+    online_loss: float
+    model: Upload | None = None
+    prototypes: Upload | None = None
+    told: list[tuple[State, int]] = field(default_factory=list)
+    private: dict[int, State] = field(default_factory=dict)

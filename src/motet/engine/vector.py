@@ -1,0 +1,269 @@
+"""The fast engine: blocks of clients at once, the same draws and formulas as the loop, equal to it but for rounding.
+
+What all clients of a block begin with is the same model, so features, predictions and the first step go through one
+flat batch or through weights that are not yet copied. From then on parameters are stacked, one row a client, and
+`torch.func.vmap` runs the members, which are written for one client, over all of them; a client that has no minibatch
+left has an empty mask, and rests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import grad_and_value, vmap
+
+from motet.engine.client import Client, take_rows
+from motet.engine.optimiser import Optimiser
+from motet.engine.outcome import Outcome
+from motet.engine.state import Shared
+from motet.engine.steps import Epoch
+from motet.errors import MotetError
+from motet.learn import prototypes as proto
+from motet.learn.objective import Phase
+from motet.learn.sample import Batch, PerModality
+from motet.nets.network import State
+from motet.stream.view import View, Views
+from motet.wire.message import encode
+from motet.wire.upload import Upload, contributions, uploads
+
+
+class Rectangle(NamedTuple):
+    """Which flat rows stand where, when each client's rows are padded to the same number.
+
+    Attributes
+    ----------
+    rows : int64 (K, n)
+    mask : bool (K, n)
+        False where a place is padding; some row of the block stands there.
+    """
+
+    rows: Tensor
+    mask: Tensor
+
+    def of(self, batch: Batch) -> Batch:
+        """Return rows of a flat batch as (K, n, ...)."""
+        return take_rows(batch, self.rows)._replace(mask=self.mask)
+
+
+class Trained(NamedTuple):
+    """What training leaves: parameters, (K, ...) or as they were; who learnt which part; each client's mean loss."""
+
+    params: State
+    touched: dict[str, Tensor]
+    loss: Tensor
+
+
+class Vector:
+    """Runs the participants of a round in blocks.
+
+    Parameters
+    ----------
+    client : Client
+    views : Views
+    chunk : int
+        Clients in a block; it decides speed and memory, and the last bits of sums.
+    """
+
+    def __init__(self, client: Client, views: Views, chunk: int) -> None:
+        self.client, self.method, self.views, self.chunk = client, client.method, views, chunk
+
+    def train(
+        self,
+        round: int,  # noqa: A002
+        participants: list[int],
+        shared: Shared,
+        private: dict[int, State],
+    ) -> Iterator[Outcome]:
+        """Yield the outcomes of blocks of participants, in client order."""
+        for low in range(0, len(participants), self.chunk):
+            clients = participants[low : low + self.chunk]
+            yield self._block(round, clients, shared, [private.get(k, {}) for k in clients])
+
+    def _block(self, round: int, clients: list[int], shared: Shared, privates: list[State]) -> Outcome:  # noqa: A002
+        """Run a block; a failure names its clients, the round and the stage."""
+        stage = "assessing quality"
+        try:
+            view = self.views.view(round, *clients)
+            quality, told = self.client.assessor.look(round, view, shared["quality"])
+            batch = self.client.batch(view, quality)
+            stage = "receiving"
+            start = self._receive(shared["model"], privates)
+            aux = self.method.aux(shared)
+            places = _consecutive(view.sizes, batch.mask.device)
+            stage = "evaluating arrivals"
+            encoded, hits, online_loss = self._evaluate(round, start, aux, batch, view, places)
+            stage = "building prototypes"
+            prototypes = self._prototypes(encoded, batch, places) if self.client.prototypes_due(round) else None
+            stage = "training"
+            epochs = self.client.plan(round, clients, view.sizes.tolist())
+            trained = self._train(round, start, aux, batch, view, epochs)
+            self._check(round, clients, trained.loss)
+            stage = "sending"
+            model = self._updates(start, trained)
+            kept = self._keep(trained.params, len(clients))
+        except MotetError:
+            raise
+        except Exception as error:
+            raise MotetError(f"{_named(clients)}, round {round}, {stage}: {type(error).__name__}: {error}") from error
+        return Outcome(
+            clients=clients,
+            view=view,
+            quality=quality,
+            trained=len(epochs) * len(view.y),
+            loss=float(trained.loss.double().sum()),
+            hits=hits,
+            online_loss=online_loss,
+            model=model,
+            prototypes=prototypes,
+            told=[(message, len(encode(message))) for message in told if message],
+            private={k: {n: value[i] for n, value in kept.items()} for i, k in enumerate(clients) if kept},
+        )
+
+    def _receive(self, model: State, privates: list[State]) -> State:
+        """Return the parameters to begin with: the model as it is, or each client's own, stacked."""
+        own = [self.method.aggregate.receive(model, private) for private in privates]
+        if all(state is model for state in own):
+            return model
+        return {name: torch.stack([state[name] for state in own]) for name in model}
+
+    def _is_shared(self, params: State) -> bool:
+        return all(value.dim() == self.method.network.dimensions[name] for name, value in params.items())
+
+    def _evaluate(
+        self,
+        round: int,  # noqa: A002
+        start: State,
+        aux: dict[str, Any],
+        batch: Batch,
+        view: View,
+        places: Rectangle,
+    ) -> tuple[PerModality, int, float]:
+        """Return features, and hits and summed loss over the arrivals, each predicted before it is learnt from."""
+        if self._is_shared(start):
+            encoded = self.client.look(round, start, batch, view)
+            return encoded, *self.client.predict(start, aux, encoded, batch, view)
+        inside = places.of(batch)
+
+        def one(params: State, own: Batch) -> tuple[PerModality, Tensor]:
+            features = self.method.encode(params, own.x)
+            return features, self.method.logits(params, aux, features, own)
+
+        with torch.no_grad():
+            features, logits = vmap(one)(start, inside)
+        encoded = {m: z[places.mask] for m, z in features.items()}
+        arrived = torch.from_numpy(view.arrived()).to(logits.device)
+        return encoded, *self.client.score(logits[places.mask][arrived], view)
+
+    def _prototypes(self, encoded: PerModality, batch: Batch, places: Rectangle) -> Upload:
+        """Return what each client contributes to the prototypes."""
+
+        def one(features: PerModality, own: Batch) -> dict[str, PerModality]:
+            return proto.summarise(features, own, self.method.classes)
+
+        with torch.no_grad():
+            summary = vmap(one)({m: z[places.rows] for m, z in encoded.items()}, places.of(batch))
+        return contributions(summary, self.client.config.recipe.prototype_bits)
+
+    def _train(
+        self,
+        round: int,  # noqa: A002
+        start: State,
+        aux: dict[str, Any],
+        batch: Batch,
+        view: View,
+        epochs: list[Epoch],
+    ) -> Trained:
+        clients, device = len(view.sizes), batch.mask.device
+        optimiser = Optimiser(self.client.config.training, self.client.rate(round))
+        params = dict(start)
+        touched = {part: torch.zeros(clients, dtype=torch.bool, device=device) for part in self.method.network.names}
+        loss, steps = torch.zeros(clients, device=device, dtype=self.client.dtype), torch.zeros(clients, device=device)
+        first = np.cumsum(view.sizes) - view.sizes
+        for phase, orders in epochs:
+            learning = self.method.trains(phase)
+            for minibatch in _minibatches(orders, first, self.client.config.training.batch_size, device):
+                active = minibatch.mask.any(1)
+                gradients, losses = self._gradient(phase, params, learning, start, aux, minibatch.of(batch))
+                for name in learning:
+                    params[name] = optimiser.step(name, params[name], gradients[name], active)
+                self._touch(touched, gradients)
+                loss, steps = loss + torch.where(active, losses, 0), steps + active
+        return Trained(params, touched, loss / steps.clamp(min=1))
+
+    def _gradient(
+        self, phase: Phase, params: State, learning: list[str], start: State, aux: dict[str, Any], batch: Batch
+    ) -> tuple[State, Tensor]:
+        """Return each client's gradient and loss on its minibatch."""
+        learn = {name: params[name] for name in learning}
+        rest = {name: value for name, value in params.items() if name not in learn}
+        dimensions = self.method.network.dimensions
+
+        def over(state: State) -> dict[str, int | None]:
+            return {name: 0 if value.dim() > dimensions[name] else None for name, value in state.items()}
+
+        def loss(learn: State, rest: State, start: State, batch: Batch) -> Tensor:
+            every = {name: learn[name] if name in learn else rest[name] for name in params}
+            return self.method.loss(every, {**aux, "model": start}, batch, phase)
+
+        each = vmap(grad_and_value(loss), in_dims=(over(learn), over(rest), over(start), 0))
+        gradients, losses = each(learn, rest, start, batch)
+        return gradients, losses
+
+    def _touch(self, touched: dict[str, Tensor], gradients: State) -> None:
+        """Note whom a gradient reached, part by part; small tensors are asked first, and mostly settle it."""
+        for part, names in self.method.network.names.items():
+            for name in sorted((n for n in names if n in gradients), key=lambda n: gradients[n][0].numel()):
+                if bool(touched[part].all()):
+                    break
+                touched[part] = touched[part] | gradients[name].flatten(1).any(1)
+
+    def _updates(self, start: State, trained: Trained) -> Upload | None:
+        changed = [n for part, names in self.method.network.names.items() if trained.touched[part].any() for n in names]
+        part_of = self.method.network.part_of
+        delta = self.method.aggregate.message({name: trained.params[name] - start[name] for name in changed})
+        if not delta:
+            return None
+        return uploads(delta, {name: trained.touched[part_of[name]] for name in delta}, self.client.bits)
+
+    def _keep(self, params: State, clients: int) -> State:
+        """Return what clients keep, a row each, also of parameters that are still the same for all."""
+        dimensions = self.method.network.dimensions
+        return self.method.aggregate.keep(
+            {
+                name: value if value.dim() > dimensions[name] else value.expand(clients, *value.shape)
+                for name, value in params.items()
+            }
+        )
+
+    def _check(self, round: int, clients: list[int], loss: Tensor) -> None:  # noqa: A002
+        for k, mean in zip(clients, loss.tolist(), strict=True):
+            if not np.isfinite(mean):
+                raise MotetError(f"client {k}, round {round}, training: {self.client.diverged(mean, round)}")
+
+
+def _consecutive(sizes: np.ndarray, device: torch.device) -> Rectangle:
+    """Return the rows of each client, one after another."""
+    return _rectangle([np.arange(end - n, end) for n, end in zip(sizes, np.cumsum(sizes), strict=True)], device)
+
+
+def _minibatches(orders: list[np.ndarray], first: np.ndarray, size: int, device: torch.device) -> Iterator[Rectangle]:
+    """Yield the minibatches of an epoch; `first` is each client's first flat row."""
+    for low in range(0, max(map(len, orders)), size):
+        yield _rectangle([at + order[low : low + size] for at, order in zip(first, orders, strict=True)], device)
+
+
+def _rectangle(rows: list[np.ndarray], device: torch.device) -> Rectangle:
+    """Pad clients' rows to the longest."""
+    sizes = np.array([len(own) for own in rows])
+    mask = np.arange(sizes.max()) < sizes[:, None]
+    padded = np.zeros(mask.shape, dtype=np.int64)
+    padded[mask] = np.concatenate(rows)
+    return Rectangle(torch.from_numpy(padded).to(device), torch.from_numpy(mask).to(device))
+
+
+def _named(clients: list[int]) -> str:
+    return f"client {clients[0]}" if len(clients) == 1 else f"clients {clients[0]} to {clients[-1]}"

@@ -1,0 +1,130 @@
+"""What a finished run should be read with caution for, and what to do about it: one plain sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from motet.record.comparison import runs_by_recipe
+from motet.record.result import Comparison, Meaning, Result
+from motet.record.wording import listed, number
+
+LEAST = 0.1
+"""An agreement or a separation below this is as good as none."""
+
+MOST_BAD = 0.5
+"""The share of bad data from which a robust estimate has nothing to hold on to."""
+
+MOST_NAMED = 3
+DIGITS = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One warning about the runs of one recipe.
+
+    Attributes
+    ----------
+    what, therefore : str
+        The two halves of the sentence.
+    where : str
+        The figures, each with its modality or pair; may be empty.
+    seeds : int
+        How many of the runs it is about.
+    """
+
+    what: str
+    therefore: str
+    where: str
+    seeds: int
+
+
+def run_warnings(result: Result) -> list[str]:
+    """Warn about one run."""
+    return [f"{found.what}{_bracketed(found.where)}: {found.therefore}" for found in _findings([result])]
+
+
+def comparison_warnings(comparison: Comparison) -> list[str]:
+    """Warn about a comparison: once for all recipes and seeds that have the same fault."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for recipe, runs in runs_by_recipe(comparison).items():
+        for found in _findings(runs):
+            seeds = f"{found.seeds} of {len(runs)} seeds" if len(runs) > 1 else ""
+            whose = f"{recipe}{_bracketed(', '.join(filter(None, (found.where, seeds))))}"
+            told.setdefault((found.what, found.therefore), []).append(whose)
+    return [f"{what} with {listed(whose)}: {therefore}" for (what, therefore), whose in told.items()]
+
+
+def _findings(runs: Sequence[Result]) -> list[Finding]:
+    found = [
+        _low(
+            runs,
+            lambda meaning: meaning.agreement,
+            "Prototypes mean different things in different modalities",
+            "the rank correlation of class distances",
+        ),
+        _low(
+            runs,
+            lambda meaning: meaning.separation,
+            "Prototypes hardly tell the classes apart",
+            "the separation of classes",
+        ),
+        _unfounded(runs),
+    ]
+    return [finding for finding in found if finding]
+
+
+def _low(
+    runs: Sequence[Result], figures: Callable[[Meaning], Mapping[str, float | None]], what: str, name: str
+) -> Finding | None:
+    """Find what is too low after the last round; over several runs, at its lowest."""
+    last = [run.history[-1].meaning for run in runs if run.history]
+    low = [_below(figures(meaning)) for meaning in last if meaning]
+    if not any(low):
+        return None
+    lowest = {key: min(each[key] for each in low if key in each) for key in dict.fromkeys(chain(*low))}
+    therefore = (
+        f"{name} ends under {LEAST}, so a prototype may be no substitute for a feature; compare with {_without(runs)}."
+    )
+    return Finding(what, therefore, _where(lowest), sum(map(bool, low)))
+
+
+def _below(figures: Mapping[str, float | None]) -> dict[str, float]:
+    """Give the figures that are too low, rounded first, so that none is told as the bound that it is under."""
+    rounded = {key: round(value, DIGITS) for key, value in figures.items() if value is not None}
+    return {key: value for key, value in rounded.items() if value < LEAST}
+
+
+def _where(figures: Mapping[str, float]) -> str:
+    """Name the lowest figures, as ``0.03 for acc and gyro``."""
+    ranked = sorted(figures, key=lambda key: figures[key])
+    named = [f"{number(figures[key])} for {key.replace('~', ' and ')}" for key in ranked[:MOST_NAMED]]
+    more = len(ranked) - MOST_NAMED
+    return ", ".join(named + ([f"{more} more"] if more > 0 else []))
+
+
+def _without(runs: Sequence[Result]) -> str:
+    """Name the choice that puts nothing in a feature's place."""
+    replaces_missing = str(runs[0].recipe.get("missing")).startswith("prototype")
+    return "--missing skip" if replaces_missing else "--degraded drop"
+
+
+def _unfounded(runs: Sequence[Result]) -> Finding | None:
+    """Find whether quality was assessed against a reference that was learnt from mostly bad data."""
+    config = runs[0].config
+    rate = config.get("degraded_rate", 0) if config.get("impaired", True) else 0
+    uncalibrated = config.get("flags") == "assessed" and config.get("calibration_rounds") == 0
+    if runs[0].assessment is None or not uncalibrated or rate < MOST_BAD:
+        return None
+    return Finding(
+        f"Quality is assessed at a degraded rate of {number(rate)} without calibration",
+        "a robust reference breaks down where half of the data or more are bad, and flags go wrong; "
+        "use --calibration-rounds N if sensors are good in the first N rounds.",
+        "",
+        len(runs),
+    )
+
+
+def _bracketed(text: str) -> str:
+    return f" ({text})" if text else ""

@@ -1,0 +1,103 @@
+"""What clients send of one kind as the server sees it: decoded, one row a client, with the length of each message.
+
+A device makes a message, and `received` reads it. An engine that works on many clients at once makes `uploads` instead:
+the same numbers and the same lengths, without the bytes in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from motet.nets.network import State
+from motet.wire.codec import EXACT, dequantise, quantise
+from motet.wire.message import HEADER, decode, entry_length
+
+
+class Upload(NamedTuple):
+    """One kind of content of K clients.
+
+    Attributes
+    ----------
+    content : dict of name to Tensor (K, ...)
+    held : dict of name to bool (K,)
+        Whose message has the name; the content of the others means nothing.
+    lengths : int64 (K,)
+        Bytes of each client's message; 0 where there is none.
+    """
+
+    content: State
+    held: dict[str, Tensor]
+    lengths: NDArray[np.int64]
+
+
+def received(message: bytes) -> Upload:
+    """Read one client's message."""
+    content = decode(message)
+    held = {name: torch.ones(1, dtype=torch.bool) for name in content}
+    return Upload({name: value[None] for name, value in content.items()}, held, np.array([len(message)]))
+
+
+def uploads(content: State, held: Mapping[str, Tensor], bits: int) -> Upload:
+    """Return what `received` would make of K clients' messages, each tensor quantised as a whole.
+
+    Parameters
+    ----------
+    content : dict of name to Tensor (K, ...)
+    held : mapping of name to bool (K,)
+    bits : int
+        Bits per number; 32 keeps every bit.
+    """
+    lengths = np.zeros(len(next(iter(held.values()), ())), dtype=np.int64)
+    for name, value in content.items():
+        entry = entry_length(name, tuple(value.shape[1:]), value.dtype, bits, rows=1)
+        lengths += np.where(held[name].numpy(), entry, 0)
+    lengths += np.where(lengths > 0, HEADER, 0)
+    return Upload({name: through(value, bits) for name, value in content.items()}, dict(held), lengths)
+
+
+def contributions(summary: Mapping[str, Mapping[str, Tensor]], bits: int) -> Upload:
+    """Return what `received` would make of K clients' prototypes (see `motet.learn.prototypes.pack`).
+
+    Parameters
+    ----------
+    summary : mapping
+        Per modality, ``mean`` (K, C, d), ``count`` (K, C) and ``variance`` (K,).
+    bits : int
+        Bits per number; each class is quantised by itself.
+    """
+    content: State = {}
+    held: dict[str, Tensor] = {}
+    lengths = np.zeros(len(next(iter(summary["count"].values()))), dtype=np.int64)
+    for m, count in summary["count"].items():
+        mean, variance = summary["mean"][m], summary["variance"][m]
+        seen = count > 0
+        values = {f"mean/{m}": mean * seen[..., None], f"count/{m}": count.to(torch.int32), f"variance/{m}": variance}
+        flat = values[f"mean/{m}"].flatten(0, 1)
+        content |= values | {f"mean/{m}": through(flat, bits).reshape(mean.shape) * seen[..., None]}
+        held |= dict.fromkeys(values, seen.any(1))
+        own = [
+            entry_length(f"mean/{m}", (classes, mean.shape[2]), mean.dtype, bits, rows=classes)
+            for classes in range(seen.shape[1] + 1)
+        ]
+        fixed = entry_length(f"count/{m}", (seen.shape[1],), torch.int32, bits, rows=1)
+        fixed += entry_length(f"variance/{m}", (), variance.dtype, bits, rows=1)
+        classes_seen = seen.sum(1).numpy()
+        lengths += np.where(classes_seen > 0, np.array(own)[classes_seen] + fixed, 0)
+    lengths += np.where(lengths > 0, HEADER, 0)
+    return Upload(content, held, lengths)
+
+
+def through(values: Tensor, bits: int) -> Tensor:
+    """Return what arrives of numbers that are quantised row by row, (R, ...) to the same."""
+    if bits >= EXACT or not values.is_floating_point() or values.dim() == 1 or values.numel() == 0:
+        return values
+    rows = values.reshape(len(values), -1)
+    ranges, packed = quantise(rows.cpu().numpy(), bits)
+    found = torch.from_numpy(dequantise(ranges, packed, rows.shape[1], bits))
+    return found.to(values.dtype).reshape(values.shape).to(values.device)
