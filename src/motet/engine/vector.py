@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import grad_and_value, vmap
+from torch.func import vmap
 
 from motet.engine.client import Client, take_rows
 from motet.engine.optimiser import Optimiser
@@ -25,6 +25,7 @@ from motet.errors import MotetError
 from motet.learn import prototypes as proto
 from motet.learn.objective import Phase
 from motet.learn.sample import Batch, PerModality
+from motet.nets.layers import take_many
 from motet.nets.network import State
 from motet.stream.view import View, Views
 from motet.wire.message import encode
@@ -104,7 +105,7 @@ class Vector:
             self._check(round, clients, trained.loss)
             stage = "sending"
             model = self._updates(start, trained)
-            kept = self._keep(trained.params, len(clients))
+            kept = self.method.aggregate.keep(self._rows(trained.params, len(clients)))
         except MotetError:
             raise
         except Exception as error:
@@ -148,12 +149,12 @@ class Vector:
             return encoded, *self.client.predict(start, aux, encoded, batch, view)
         inside = places.of(batch)
 
-        def one(params: State, own: Batch) -> tuple[PerModality, Tensor]:
-            features = self.method.encode(params, own.x)
-            return features, self.method.logits(params, aux, features, own)
+        def one(params: State, features: PerModality, own: Batch) -> Tensor:
+            return self.method.logits(params, aux, features, own)
 
         with torch.no_grad():
-            features, logits = vmap(one)(start, inside)
+            features = self._encode(start, inside.x)
+            logits = vmap(one)(start, features, inside)
         encoded = {m: z[places.mask] for m, z in features.items()}
         arrived = torch.from_numpy(view.arrived()).to(logits.device)
         return encoded, *self.client.score(logits[places.mask][arrived], view)
@@ -197,21 +198,43 @@ class Vector:
     def _gradient(
         self, phase: Phase, params: State, learning: list[str], start: State, aux: dict[str, Any], batch: Batch
     ) -> tuple[State, Tensor]:
-        """Return each client's gradient and loss on its minibatch."""
-        learn = {name: params[name] for name in learning}
-        rest = {name: value for name, value in params.items() if name not in learn}
-        dimensions = self.method.network.dimensions
+        """Return each client's gradient and loss on its minibatch.
 
-        def over(state: State) -> dict[str, int | None]:
-            return {name: 0 if value.dim() > dimensions[name] else None for name, value in state.items()}
+        A client's loss depends on its own row of the parameters alone, so the gradient of the sum over clients holds
+        every client's gradient.
+        """
+        clients = len(batch.mask)
+        every = self._rows(params, clients)
+        learn = {name: every[name].detach().requires_grad_() for name in learning}
+        every |= learn
 
-        def loss(learn: State, rest: State, start: State, batch: Batch) -> Tensor:
-            every = {name: learn[name] if name in learn else rest[name] for name in params}
-            return self.method.loss(every, {**aux, "model": start}, batch, phase)
+        def loss(own: State, start: State, encoded: PerModality, batch: Batch) -> Tensor:
+            return self.method.loss_of(own, {**aux, "model": start}, encoded, batch, phase)
 
-        each = vmap(grad_and_value(loss), in_dims=(over(learn), over(rest), over(start), 0))
-        gradients, losses = each(learn, rest, start, batch)
-        return gradients, losses
+        encoded = self._encode(every, batch.x)
+        losses = vmap(loss)(every, self._rows(start, clients), encoded, batch)
+        gradients = torch.autograd.grad(losses.sum(), list(learn.values()), materialize_grads=True)
+        return dict(zip(learning, gradients, strict=True)), losses.detach()
+
+    def _rows(self, params: State, clients: int) -> State:
+        """Return parameters with a row for each client; one that is the same for all is not copied."""
+        return {
+            name: value if value.dim() > self.method.network.dimensions[name] else value.expand(clients, *value.shape)
+            for name, value in params.items()
+        }
+
+    def _encode(self, params: State, x: PerModality) -> PerModality:
+        """Encode minibatches, (K, B, ...) to (K, B, d), with a row of parameters for each client."""
+        found = {}
+        for m in self.method.modalities:
+            part = f"encoder.{m}"
+            if take_many(self.method.network.parts[part]):
+                flat = self.method.network(params, part, x[m].flatten(0, 1))
+                found[m] = flat.reshape(*x[m].shape[:2], -1)
+            else:
+                own = {name: params[name] for name in self.method.network.names[part]}
+                found[m] = vmap(self.method.network, in_dims=(0, None, 0))(own, part, x[m])
+        return found
 
     def _touch(self, touched: dict[str, Tensor], gradients: State) -> None:
         """Note whom a gradient reached, part by part; small tensors are asked first, and mostly settle it."""
@@ -228,16 +251,6 @@ class Vector:
         if not delta:
             return None
         return uploads(delta, {name: trained.touched[part_of[name]] for name in delta}, self.client.bits)
-
-    def _keep(self, params: State, clients: int) -> State:
-        """Return what clients keep, a row each, also of parameters that are still the same for all."""
-        dimensions = self.method.network.dimensions
-        return self.method.aggregate.keep(
-            {
-                name: value if value.dim() > dimensions[name] else value.expand(clients, *value.shape)
-                for name, value in params.items()
-            }
-        )
 
     def _check(self, round: int, clients: list[int], loss: Tensor) -> None:  # noqa: A002
         for k, mean in zip(clients, loss.tolist(), strict=True):

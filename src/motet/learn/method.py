@@ -81,8 +81,12 @@ class Method:
 
     def loss(self, params: State, aux: dict[str, Any], batch: Batch, phase: Phase) -> Tensor:
         """Return the mean loss over the rows of the mask, (); 0 where it is empty."""
+        return self.loss_of(params, aux, self.encode(params, batch.x), batch, phase)
+
+    def loss_of(self, params: State, aux: dict[str, Any], encoded: PerModality, batch: Batch, phase: Phase) -> Tensor:
+        """Return `loss` where the samples are encoded already."""
         net = self.network.bind(params)
-        slots, aux = self._slots(net, aux, self.encode(params, batch.x), batch)
+        slots, aux = self._slots(net, aux, encoded, batch)
         each = self.objective.loss(net, aux, slots, batch, phase)
         each = each + self.degraded.penalty(net, aux, slots, batch)
         if projection.PART in self.network.parts:  # whichever members brought it, it is trained once

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from motet.data.dataset import Modality
+from motet.nets.layers import Conv2d, GroupNorm, Linear
 
 
 class ImageConvolution(nn.Module):
@@ -15,13 +16,13 @@ class ImageConvolution(nn.Module):
     def __init__(self, modality: Modality, features: int) -> None:
         super().__init__()
         channels, height, width = modality.shape
-        self.first = nn.Conv2d(channels, 16, 3, padding=1)
-        self.first_norm = nn.GroupNorm(4, 16)
+        self.first = Conv2d(channels, 16, 3, padding=1)
+        self.first_norm = GroupNorm(4, 16)
         self.pool = nn.MaxPool2d(2) if min(height, width) >= 2 else nn.Identity()
-        self.second = nn.Conv2d(16, 32, 3, padding=1)
-        self.second_norm = nn.GroupNorm(8, 32)
+        self.second = Conv2d(16, 32, 3, padding=1)
+        self.second_norm = GroupNorm(8, 32)
         self.grid = nn.AdaptiveAvgPool2d((min(4, height), min(4, width)))
-        self.out = nn.Linear(32 * min(4, height) * min(4, width) + 32, features)
+        self.out = Linear(32 * min(4, height) * min(4, width) + 32, features)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pool(F.relu(self.first_norm(self.first(x))))

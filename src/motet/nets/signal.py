@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from motet.data.dataset import Modality
+from motet.nets.layers import Conv1d, GroupNorm, LayerNorm, Linear, MaxPool1d
 
 
 class SignalConvolution(nn.Module):
@@ -15,12 +16,12 @@ class SignalConvolution(nn.Module):
     def __init__(self, modality: Modality, features: int) -> None:
         super().__init__()
         channels, length = modality.shape
-        self.first = nn.Conv1d(channels, 32, 5, padding=2)
-        self.first_norm = nn.GroupNorm(4, 32)
-        self.pool = nn.MaxPool1d(2) if length >= 2 else nn.Identity()
-        self.second = nn.Conv1d(32, 64, 5, padding=2)
-        self.second_norm = nn.GroupNorm(8, 64)
-        self.out = nn.Linear(128, features)
+        self.first = Conv1d(channels, 32, 5, padding=2)
+        self.first_norm = GroupNorm(4, 32)
+        self.pool = MaxPool1d(2) if length >= 2 else nn.Identity()
+        self.second = Conv1d(32, 64, 5, padding=2)
+        self.second_norm = GroupNorm(8, 64)
+        self.out = Linear(128, features)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pool(F.relu(self.first_norm(self.first(x))))
@@ -34,7 +35,7 @@ class SignalRecurrence(nn.Module):
     def __init__(self, modality: Modality, features: int, cell: type[nn.LSTM] | type[nn.GRU]) -> None:
         super().__init__()
         self.recurrence = cell(modality.shape[0], 64, batch_first=True)
-        self.out = nn.Linear(64, features)
+        self.out = Linear(64, features)
 
     def forward(self, x: Tensor) -> Tensor:
         states, _ = self.recurrence(x.transpose(1, 2))
@@ -56,9 +57,9 @@ class SignalSummary(nn.Module):
         inside = (torch.arange(frequencies) >= low) & (torch.arange(frequencies) < high)
         self.register_buffer("average", inside / inside.sum(1, keepdim=True), persistent=False)
         width = channels * (2 + len(inside))
-        self.hidden = nn.Linear(width, 64)
-        self.norm = nn.LayerNorm(64)
-        self.out = nn.Linear(64, features)
+        self.hidden = Linear(width, 64)
+        self.norm = LayerNorm(64)
+        self.out = Linear(64, features)
 
     def forward(self, x: Tensor) -> Tensor:
         if len(x) == 0:  # the transform of an empty batch is refused

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from motet.data.dataset import Modality
+from motet.nets.layers import Embedding, LayerNorm, Linear
 
 
 def _mean_of_words(states: Tensor, tokens: Tensor, pad: int) -> Tensor:
@@ -20,9 +21,9 @@ class TokenRecurrence(nn.Module):
     def __init__(self, modality: Modality, features: int, cell: type[nn.LSTM] | type[nn.GRU]) -> None:
         super().__init__()
         self.pad = modality.pad
-        self.embedding = nn.Embedding(modality.vocabulary, 64)
+        self.embedding = Embedding(modality.vocabulary, 64)
         self.recurrence = cell(64, 64, batch_first=True)
-        self.out = nn.Linear(64, features)
+        self.out = Linear(64, features)
 
     def forward(self, x: Tensor) -> Tensor:
         states, _ = self.recurrence(self.embedding(x))
@@ -35,10 +36,10 @@ class TokenAverage(nn.Module):
     def __init__(self, modality: Modality, features: int) -> None:
         super().__init__()
         self.pad = modality.pad
-        self.embedding = nn.Embedding(modality.vocabulary, 64)
-        self.hidden = nn.Linear(64, 64)
-        self.norm = nn.LayerNorm(64)
-        self.out = nn.Linear(64, features)
+        self.embedding = Embedding(modality.vocabulary, 64)
+        self.hidden = Linear(64, 64)
+        self.norm = LayerNorm(64)
+        self.out = Linear(64, features)
 
     def forward(self, x: Tensor) -> Tensor:
         mean = _mean_of_words(self.embedding(x), x, self.pad)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from motet.data.dataset import Modality
+from motet.nets.layers import LayerNorm, Linear
 
 
 class Perceptron(nn.Module):
@@ -15,9 +16,9 @@ class Perceptron(nn.Module):
 
     def __init__(self, modality: Modality, features: int) -> None:
         super().__init__()
-        self.hidden = nn.Linear(math.prod(modality.shape), 64)
-        self.norm = nn.LayerNorm(64)
-        self.out = nn.Linear(64, features)
+        self.hidden = Linear(math.prod(modality.shape), 64)
+        self.norm = LayerNorm(64)
+        self.out = Linear(64, features)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(F.relu(self.norm(self.hidden(x.flatten(1)))))  # type: ignore[no-any-return]
