@@ -131,7 +131,7 @@ def test_a_batch_larger_than_the_buffer_is_one_step() -> None:
 
 
 class Rates:
-    """Notes the rate of each optimiser that is made."""
+    """Notes the rate of each optimiser that the engine loop makes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[float] = []
@@ -146,14 +146,14 @@ class Rates:
 
 def test_the_rate_falls_to_its_floor(monkeypatch: pytest.MonkeyPatch) -> None:
     rates = Rates(monkeypatch)
-    finish(rounds=6, lr=0.08, lr_decay=0.5, lr_min=0.01)
+    finish(rounds=6, lr=0.08, lr_decay=0.5, lr_min=0.01, engine="loop")
     expected = [0.08, 0.04, 0.02, 0.01, 0.01, 0.01]
     assert rates.seen == pytest.approx([rate for rate in expected for _ in range(4)])  # fresh for each client and round
 
 
 def test_a_floor_above_the_rate_is_a_floor(monkeypatch: pytest.MonkeyPatch) -> None:
     rates = Rates(monkeypatch)
-    finish(rounds=2, lr=0.001, lr_min=0.01)
+    finish(rounds=2, lr=0.001, lr_min=0.01, engine="loop")
     assert set(rates.seen) == {0.01}
 
 

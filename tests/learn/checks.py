@@ -41,6 +41,7 @@ SMALL: Choices = {
     "flags": "oracle",
     "dtype": "float64",
     "threads": 1,
+    "engine": "loop",
 }
 """Settings of a small federation."""
 
@@ -149,6 +150,14 @@ def toy(
         client=np.concatenate([np.repeat(np.arange(clients), each), np.zeros(test, dtype=np.int64)]),
         time=np.arange(len(y), dtype=np.float64),
     )
+
+
+def ragged(sizes: list[int], modalities: int | dict[str, Modality] = 2, **changes: Any) -> ArrayDataset:
+    """Make a `toy` whose clients have samples of these numbers each; a client of less than 8 is merged with another."""
+    data = toy(modalities, clients=1, each=sum(sizes), **changes)
+    assert data.client is not None
+    data.client[: sum(sizes)] = np.repeat(np.arange(len(sizes)), sizes)
+    return data
 
 
 def settings(**choices: Any) -> Config:

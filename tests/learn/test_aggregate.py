@@ -75,6 +75,51 @@ def test_mean_lies_between_the_clients_models(updates: list[tuple[float, int]], 
     assert start + min(deltas) - 1e-9 <= found <= start + max(deltas) + 1e-9
 
 
+@settings(deadline=None, max_examples=100)
+@given(
+    clients=st.integers(1, 12),
+    blocks=st.lists(st.integers(1, 5), min_size=12, max_size=12),
+    share=st.sampled_from([0.0, 0.3, 0.8, 1.0]),
+    by_samples=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_mean_of_blocks_of_clients_is_that_of_clients_one_by_one(
+    clients: int, blocks: list[int], share: float, by_samples: bool, seed: int
+) -> None:
+    """What stands in the rows of clients that do not hold a key means nothing."""
+    rng = torch.Generator().manual_seed(seed)
+    model = {
+        name: torch.randn(shape, generator=rng, dtype=torch.float64)
+        for name, shape in {"a": (2, 3), "b": (4,), "c": ()}.items()
+    }
+    deltas = {n: torch.randn((clients, *v.shape), generator=rng, dtype=torch.float64) for n, v in model.items()}
+    held = {name: torch.rand(clients, generator=rng) < share for name in model}
+    weights = torch.randint(1, 90, (clients,), generator=rng).double() if by_samples else torch.ones(clients).double()
+    alone = [({n: v[k] for n, v in deltas.items() if held[n][k]}, float(weights[k])) for k in range(clients)]
+    accumulator, low = Mean().start(), 0
+    for size in blocks:
+        rows = slice(low, min(low + size, clients))
+        if rows.start < rows.stop:
+            own = {name: value[rows] for name, value in deltas.items()}
+            accumulator = Mean().add(accumulator, own, {n: h[rows] for n, h in held.items()}, weights[rows])
+        low += size
+    expected = folded(Mean(), model, alone)
+    assert_close(Mean().finish(model, accumulator), expected, 1e-12)
+    for name, value in model.items():
+        assert torch.equal(expected[name], value) == (not held[name].any())
+
+
+def test_mean_of_a_block_by_hand() -> None:
+    """Client 1 does not hold b, so its row there, however far off, counts nothing, and neither does its weight."""
+    deltas = {"a": torch.tensor([[2.0, 0.0], [4.0, 2.0]]), "b": torch.tensor([[1.0], [1e6]])}
+    held = {"a": torch.tensor([True, True]), "b": torch.tensor([True, False])}
+    accumulator = Mean().add(Mean().start(), deltas, held, torch.tensor([1.0, 3.0], dtype=torch.float64))
+    found = Mean().finish(MODEL, accumulator)
+    assert found["a"].tolist() == [4.5, 3.5]  # 1 + (2 + 3 * 4) / 4, 2 + (0 + 3 * 2) / 4
+    assert found["b"].tolist() == [6.0]
+    assert torch.equal(found["c"], MODEL["c"])
+
+
 def test_without_aggregation_every_client_keeps_its_own_model() -> None:
     none, own = NoAggregate(), {"a": torch.tensor([3.0])}
     model = {"a": torch.tensor([1.0])}

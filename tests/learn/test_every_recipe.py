@@ -26,6 +26,7 @@ from checks import (
     looks,
     loss_and_gradient,
     method_for,
+    ragged,
     story,
     toy,
     trained,
@@ -45,6 +46,7 @@ from motet.learn.recipe import RECIPES
 from motet.learn.sample import Batch
 from motet.nets.network import State
 from motet.random import permutation
+from twins import assert_twins
 
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 any_number = pytest.mark.parametrize("count", [1, 2, 3, 6])
@@ -208,6 +210,18 @@ def test_the_seed_alone_decides_every_bit(case: Choices) -> None:
         one, another = _model_after(told, place), _model_after(other, place)
         for part, names in told.federation.method.network.names.items():
             assert any(not torch.equal(one[n], another[n]) for n in names), part
+
+
+@every_case
+def test_blocks_of_clients_learn_what_clients_learn_one_by_one(case: Choices) -> None:
+    """To rounding; a block holds clients of several sizes, of which some lack a modality and some have a bad one."""
+    data = ragged([8, 14, 25, 9, 17])
+    choices = {**case, **ROUGH, "rounds": 5, "buffer": 12, "arrivals": 4}
+    one_by_one, blocks = finish(data, engine="loop", **choices), finish(data, engine="vector", chunk=2, **choices)
+    assert (blocks.result.engine.name, blocks.result.engine.chunk) == ("vector", 2)
+    assert one_by_one.result.engine.name == "loop"
+    assert_twins(blocks, one_by_one, 1e-9)
+    assert blocks.state.online.loss > 0
 
 
 @every_case

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from checks import ROUGH, assert_same_bits, rows, settings, story, toy
+from checks import ROUGH, assert_close, assert_same_bits, rows, story, toy
+from checks import settings as configured
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from motet.config import RecipeSettings
@@ -168,6 +171,59 @@ def test_the_server_s_own_state_is_not_written_over(empty: State) -> None:
     assert_same_bits(empty, before)
 
 
+@pytest.mark.parametrize("average", ["ema", "cumulative"])
+@pytest.mark.parametrize("weights", ["equal", "samples"])
+@settings(max_examples=40, deadline=None)
+@given(
+    clients=st.integers(1, 9),
+    size=st.integers(1, 9),
+    seen=st.sampled_from([0.0, 0.2, 0.7, 1.0]),
+    rounds=st.integers(1, 3),
+    seed=st.integers(0, 99),
+)
+def test_blocks_of_clients_join_as_clients_one_by_one(
+    average: str, weights: str, clients: int, size: int, seen: float, rounds: int, seed: int
+) -> None:
+    """In rows of clients that have nothing of a modality, prototypes and variance mean nothing."""
+    rng = torch.Generator().manual_seed(seed)
+    choices = RecipeSettings(prototype_average=average, prototype_weights=weights)
+    blocks = alone = proto.initial(["a", "b"], 3, 2, torch.float64)
+    for _ in range(rounds):
+        told: State = {}
+        for m in ("a", "b"):
+            drawn = torch.randint(1, 30, (clients, 3), generator=rng, dtype=torch.int32)
+            told[f"count/{m}"] = drawn * (torch.rand(clients, 3, generator=rng) < seen)
+            told[f"mean/{m}"] = torch.randn(clients, 3, 2, generator=rng, dtype=torch.float64)
+            told[f"variance/{m}"] = torch.rand(clients, generator=rng, dtype=torch.float64)
+        in_blocks, one_by_one = proto.Joiner(blocks, choices), proto.Joiner(alone, choices)
+        for low in range(0, clients, size):
+            in_blocks.add({name: value[low : low + size] for name, value in told.items()})
+        for k in range(clients):
+            has = [m for m in ("a", "b") if told[f"count/{m}"][k].any()]
+            one_by_one.add({n: value[k : k + 1] for n, value in told.items() if n.partition("/")[2] in has})
+        blocks, alone = in_blocks.finish(), one_by_one.finish()
+        assert list(blocks) == list(alone)
+        assert_close(blocks, alone, 1e-12)
+    if seen == 1:
+        assert blocks["updates/a"].tolist() == [rounds] * 3
+
+
+def test_a_block_by_hand(empty: State) -> None:
+    """Two clients, the second without the first class, and a third that has nothing."""
+    joiner = proto.Joiner(empty, RecipeSettings(prototype_weights="samples"))
+    joiner.add(
+        {
+            "mean/a": doubles([[[2, 4], [1, 1], [0, 0]], [[99, 99], [5, 1], [0, 0]], [[7, 7], [7, 7], [7, 7]]]),
+            "count/a": torch.tensor([[2, 1, 0], [0, 3, 0], [0, 0, 0]], dtype=torch.int32),
+            "variance/a": doubles([1.5, 0.5, 100]),
+        }
+    )
+    found = joiner.finish()
+    torch.testing.assert_close(found["mean/a"], doubles([[2, 4], [4, 1], [0, 0]]))  # (1 * 1 + 3 * 5) / 4
+    torch.testing.assert_close(found["variance/a"], doubles(1))
+    assert found["updates/a"].tolist() == [1, 1, 0]
+
+
 # --- In a run ----------------------------------------------------------------------------------------------------
 
 
@@ -218,7 +274,7 @@ def test_quantised_prototypes_are_near_the_exact_ones() -> None:
 
 
 def test_state_round_trip_marks_which_classes_are_known(empty: State) -> None:
-    read = proto.from_state(joined(empty, FIRST_ROUND), settings().recipe.prototype_temperature)
+    read = proto.from_state(joined(empty, FIRST_ROUND), configured().recipe.prototype_temperature)
     assert read.known["a"].tolist() == [True, True, False]
     assert not read.known["b"].any()
     torch.testing.assert_close(read.variance["a"], doubles(1))

@@ -405,6 +405,110 @@ def test_shares_of_what_is_missing_and_degraded_by_hand() -> None:
     assert view.degraded_shares() == {"gyro": 0.5}
 
 
+def joined(singles: list[View]) -> View:
+    """Return the views of single clients one after another."""
+
+    def every(column: str) -> dict[str, Any]:
+        parts = [getattr(view, column) for view in singles]
+        return {m: np.concatenate([part[m] for part in parts]) for m in parts[0]}
+
+    return View(
+        x=every("x"),
+        y=np.concatenate([view.y for view in singles]),
+        present=every("present"),
+        degraded=every("degraded"),
+        sizes=np.concatenate([view.sizes for view in singles]),
+        arrivals=np.concatenate([view.arrivals for view in singles]),
+    )
+
+
+def check_joined(found: View, singles: list[View]) -> None:
+    """Check that a view of several clients is their single views, one after another, bit for bit."""
+    expected = joined(singles)
+    for column in ("x", "present", "degraded"):
+        one, other = getattr(found, column), getattr(expected, column)
+        assert list(one) == list(other)
+        for m, values in other.items():
+            assert one[m].dtype == values.dtype
+            assert one[m].shape == values.shape
+            assert one[m].tobytes() == values.tobytes(), (column, m)
+    for column in ("y", "sizes", "arrivals"):
+        assert getattr(found, column).dtype == np.int64
+        assert getattr(found, column).tolist() == getattr(expected, column).tolist()
+    starts = np.cumsum([0, *(len(view.y) for view in singles)])[:-1]
+    rows = [start + view.arrived() for start, view in zip(starts, singles, strict=True)]
+    assert found.arrived().tolist() == np.concatenate(rows).tolist()
+    for shares in (View.missing_shares, View.degraded_shares):
+        own = [shares(view) for view in singles]
+        assert {m for each in own for m in each} == set(shares(found))
+        for m, values in shares(found).items():
+            assert values.tolist() == [float(each[m][0]) if m in each else 0.0 for each in own]
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    kinds=st.lists(st.sampled_from(["signal", "vector", "image", "tokens"]), min_size=1, max_size=4),
+    missing=IMBALANCES,
+    degraded=IMBALANCES,
+    degradation=st.sampled_from(["noise", "dropout"]),
+    stream=st.sampled_from([("all", 4), (1, 1), (3, 3), (8, 3), (20, 4)]),
+    absent=st.sampled_from([0.0, 0.5]),
+    clean_rounds=st.integers(0, 3),
+    seed=st.integers(0, 99),
+    round_=st.integers(1, 12),
+    clients=st.lists(st.integers(0, 4), min_size=1, max_size=5, unique=True),
+)
+def test_a_view_of_several_clients_is_their_views_one_after_another(
+    kinds: list[str],
+    missing: dict[str, Any],
+    degraded: dict[str, Any],
+    degradation: str,
+    stream: tuple[Any, int],
+    absent: float,
+    clean_rounds: int,
+    seed: int,
+    round_: int,
+    clients: list[int],
+) -> None:
+    dataset = toy(kinds, seed=seed, absent=absent)
+    one, other = (views(dataset, 5, missing, degraded, degradation, 3.0, *stream, clean_rounds, seed) for _ in range(2))
+    for found in (one, other):  # of uneven sizes
+        for k, client in enumerate(found.streams):
+            found.streams[k] = Stream(
+                client.share[: 10 - 2 * k], StreamSettings(buffer=stream[0], arrivals=stream[1]), seed, k
+            )
+    check_joined(one.view(round_, *clients), [other.view(round_, k) for k in clients])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "granularity"),
+    [
+        *((pattern, "round") for pattern in ("independent", "correlated", "persistent", "bursty", "alternating")),
+        *((pattern, "sample") for pattern in ("independent", "alternating")),
+    ],
+)
+def test_a_view_of_everybody_is_everybody_s_view_in_any_round(pattern: str, granularity: str) -> None:
+    dataset = toy(["signal", "vector", "tokens"], absent=0.2)
+    each = {"rate": 0.5, "pattern": pattern, "granularity": granularity, "period": 2}
+    one, other = (views(dataset, 5, each, each, buffer=6, arrivals=4, clean_rounds=2) for _ in range(2))
+    hit = 0
+    for number in (1, 2, 3, 7, 4):
+        singles = [other.view(number, k) for k in reversed(range(5))][::-1]
+        found = one.view(number, *range(5))
+        check_joined(found, singles)
+        hit += len(found.missing_shares()) + (number > 2) * len(found.degraded_shares())
+    assert hit > 5
+
+
+def test_shares_of_several_clients_by_hand() -> None:
+    flags = {"acc": np.array([True, False, True, False, False]), "gyro": np.ones(5, dtype=bool)}
+    bad = {"acc": np.zeros(5, dtype=bool), "gyro": np.array([True, True, False, False, True])}
+    view = View({}, np.zeros(5, dtype=np.int64), flags, bad, sizes=np.array([2, 3]), arrivals=np.array([1, 0]))
+    assert {m: shares.tolist() for m, shares in view.missing_shares().items()} == {"acc": [1 / 2, 2 / 3]}
+    assert {m: shares.tolist() for m, shares in view.degraded_shares().items()} == {"gyro": [1.0, 1 / 3]}
+    assert view.arrived().tolist() == [1]
+
+
 def test_blank_leaves_what_is_there() -> None:
     words = Modality("words", "tokens", (2,), vocabulary=9, pad=3)
     x = np.array([[5, 6], [7, 8]])

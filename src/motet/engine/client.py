@@ -62,7 +62,8 @@ class Client:
             quality, told = self.assessor.look(round, view, shared["quality"])
             batch = self.batch(view, quality)
             stage = "receiving"
-            start = self.method.aggregate.receive(shared["model"], private)
+            shared = self.receive(shared)
+            start = {n: v.to(self.device) for n, v in self.method.aggregate.receive(shared["model"], private).items()}
             aux = {**self.method.aux(shared), "model": start}
             stage = "evaluating arrivals"
             encoded = self.look(round, start, batch, view)
@@ -96,6 +97,10 @@ class Client:
             told=[(message, len(encode(message))) for message in told if message],
             private={client: kept} if kept else {},
         )
+
+    def receive(self, shared: Shared) -> Shared:
+        """Return what the server sent, on the device that computes."""
+        return {kind: {name: value.to(self.device) for name, value in state.items()} for kind, state in shared.items()}
 
     def batch(self, view: View, quality: Mapping[str, np.ndarray]) -> Batch:
         """Return a view as tensors."""

@@ -47,10 +47,11 @@ class Evaluator:
     @torch.inference_mode()
     def _over_models(self, state: ServerState, full: bool) -> dict[str, Any]:
         privates = [state.private.get(k, {}) for k in range(self.federation.clients)]
+        shared = self.client.receive(state.shared)
         quality = self.client.assessor.score(self.view, state.shared["quality"])
         batch = self.client.batch(self.view, quality)
-        aux = self.method.aux(state.shared)
-        models = self.method.aggregate.models(state.shared["model"], privates)
+        aux = self.method.aux(shared)
+        models = self.method.aggregate.models(shared["model"], privates)
         found: dict[str, Any] = mean([self._one_model(model, aux, batch, full) for model in models])
         return found
 

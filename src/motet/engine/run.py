@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 
 from motet.config import Config
@@ -76,7 +77,9 @@ class Runner:
         self.federation, self.config, self.watch = federation, config, watch
         self.client = Client(config, method, assessor)
         self.server = Server(config, method, assessor)
-        self.choice = choose(federation)
+        clients = len(participants(config, federation.clients, 1))
+        samples = int(np.median([stream.held(1) for stream in federation.views.streams]))
+        self.choice = choose(config, method.network, clients, samples)
         self.engine: Engine = Loop(self.client, federation.views)
         if self.choice.chunk is not None:
             self.engine = Vector(self.client, federation.views, self.choice.chunk)

@@ -86,12 +86,13 @@ class Vector:
 
     def _block(self, round: int, clients: list[int], shared: Shared, privates: list[State]) -> Outcome:  # noqa: A002
         """Run a block; a failure names its clients, the round and the stage."""
-        stage = "assessing quality"
+        who, stage = _named(clients), "assessing quality"
         try:
             view = self.views.view(round, *clients)
             quality, told = self.client.assessor.look(round, view, shared["quality"])
             batch = self.client.batch(view, quality)
             stage = "receiving"
+            shared = self.client.receive(shared)
             start = self._receive(shared["model"], privates)
             aux = self.method.aux(shared)
             places = _consecutive(view.sizes, batch.mask.device)
@@ -102,14 +103,17 @@ class Vector:
             stage = "training"
             epochs = self.client.plan(round, clients, view.sizes.tolist())
             trained = self._train(round, start, aux, batch, view, epochs)
-            self._check(round, clients, trained.loss)
+            for k, loss in zip(clients, trained.loss.tolist(), strict=True):
+                if not np.isfinite(loss):
+                    who = f"client {k}"
+                    raise MotetError(self.client.diverged(loss, round))
             stage = "sending"
             model = self._updates(start, trained)
             kept = self.method.aggregate.keep(self._rows(trained.params, len(clients)))
-        except MotetError:
-            raise
+        except MotetError as error:
+            raise MotetError(f"{who}, round {round}, {stage}: {error}") from error
         except Exception as error:
-            raise MotetError(f"{_named(clients)}, round {round}, {stage}: {type(error).__name__}: {error}") from error
+            raise MotetError(f"{who}, round {round}, {stage}: {type(error).__name__}: {error}") from error
         return Outcome(
             clients=clients,
             view=view,
@@ -121,7 +125,7 @@ class Vector:
             model=model,
             prototypes=prototypes,
             told=[(message, len(encode(message))) for message in told if message],
-            private={k: {n: value[i] for n, value in kept.items()} for i, k in enumerate(clients) if kept},
+            private={k: {n: value[i].clone() for n, value in kept.items()} for i, k in enumerate(clients) if kept},
         )
 
     def _receive(self, model: State, privates: list[State]) -> State:
@@ -129,7 +133,7 @@ class Vector:
         own = [self.method.aggregate.receive(model, private) for private in privates]
         if all(state is model for state in own):
             return model
-        return {name: torch.stack([state[name] for state in own]) for name in model}
+        return {name: torch.stack([state[name].to(value.device) for state in own]) for name, value in model.items()}
 
     def _is_shared(self, params: State) -> bool:
         return all(value.dim() == self.method.network.dimensions[name] for name, value in params.items())
@@ -150,7 +154,7 @@ class Vector:
         inside = places.of(batch)
 
         def one(params: State, features: PerModality, own: Batch) -> Tensor:
-            return self.method.logits(params, aux, features, own)
+            return self.method.logits(params, {**aux, "model": params}, features, own)
 
         with torch.no_grad():
             features = self._encode(start, inside.x)
@@ -159,15 +163,16 @@ class Vector:
         arrived = torch.from_numpy(view.arrived()).to(logits.device)
         return encoded, *self.client.score(logits[places.mask][arrived], view)
 
-    def _prototypes(self, encoded: PerModality, batch: Batch, places: Rectangle) -> Upload:
-        """Return what each client contributes to the prototypes."""
+    def _prototypes(self, encoded: PerModality, batch: Batch, places: Rectangle) -> Upload | None:
+        """Return what each client contributes to the prototypes; None where nobody has a good sample."""
 
         def one(features: PerModality, own: Batch) -> dict[str, PerModality]:
             return proto.summarise(features, own, self.method.classes)
 
         with torch.no_grad():
             summary = vmap(one)({m: z[places.rows] for m, z in encoded.items()}, places.of(batch))
-        return contributions(summary, self.client.config.recipe.prototype_bits)
+        found = contributions(summary, self.client.config.recipe.prototype_bits)
+        return found if found.lengths.any() else None
 
     def _train(
         self,
@@ -251,11 +256,6 @@ class Vector:
         if not delta:
             return None
         return uploads(delta, {name: trained.touched[part_of[name]] for name in delta}, self.client.bits)
-
-    def _check(self, round: int, clients: list[int], loss: Tensor) -> None:  # noqa: A002
-        for k, mean in zip(clients, loss.tolist(), strict=True):
-            if not np.isfinite(mean):
-                raise MotetError(f"client {k}, round {round}, training: {self.client.diverged(mean, round)}")
 
 
 def _consecutive(sizes: np.ndarray, device: torch.device) -> Rectangle:

@@ -7,7 +7,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from motet.errors import InputError
+from motet.errors import InputError, MotetError
 
 EXACT = 32
 """Bits at which nothing is lost."""
@@ -52,6 +52,20 @@ def quantise(rows: NDArray[np.floating], bits: int) -> tuple[NDArray[np.float32]
     codes = np.clip(np.rint((exact - low[:, None]) / safe), 0, 2**bits - 1).astype(np.uint32)
     shifts = np.arange(bits, dtype=np.uint32)
     return np.stack([low, step], axis=1), np.packbits((codes.reshape(-1, 1) >> shifts) & 1)
+
+
+def check_ranges(ranges: NDArray[np.float32], bits: int, dtype: np.dtype[np.floating]) -> None:
+    """Refuse ranges (n, 2) that no finite numbers of a type have.
+
+    Raises
+    ------
+    MotetError
+    """
+    if np.isfinite(ranges).all():
+        ends = np.abs(ranges[:, 0] + ranges[:, 1].astype(np.float64) * (2**bits - 1))
+        if (ends <= np.finfo(dtype).max).all():
+            return
+    raise MotetError("a range without end in a message")
 
 
 def dequantise(ranges: NDArray[np.float32], packed: NDArray[np.uint8], width: int, bits: int) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from motet.errors import MotetError
-from motet.wire.codec import EXACT, dequantise, quantise
+from motet.wire.codec import EXACT, check_ranges, dequantise, quantise
 
 MAGIC = b"MOTT"
 VERSION = 1
@@ -118,11 +118,7 @@ def _entry(reader: _Reader) -> tuple[str, Tensor]:
         if rows == 0 or size % rows or size < rows:
             raise MotetError(f"{rows} rows for {size} numbers in a message")
         ranges = np.frombuffer(reader.take(rows * 8), dtype=np.float32).reshape(rows, 2)
-        if not np.isfinite(ranges).all():
-            raise MotetError("a range without end in a message")
-        ends = np.abs(ranges[:, 0] + ranges[:, 1].astype(np.float64) * (2**bits - 1))
-        if not (ends <= np.finfo(_NUMPY[code]).max).all():
-            raise MotetError("a range without end in a message")
+        check_ranges(ranges, bits, np.dtype(_NUMPY[code]))
         packed = np.frombuffer(reader.take(-(-size * bits // 8)), dtype=np.uint8)
         array = dequantise(ranges, packed, size // rows, bits)
     return name, torch.from_numpy(array.reshape(shape).astype(_NUMPY[code]))

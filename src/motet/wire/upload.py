@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from motet.nets.network import State
-from motet.wire.codec import EXACT, dequantise, quantise
+from motet.wire.codec import EXACT, check_ranges, dequantise, quantise
 from motet.wire.message import HEADER, decode, entry_length
 
 
@@ -26,7 +26,7 @@ class Upload(NamedTuple):
     ----------
     content : dict of name to Tensor (K, ...)
     held : dict of name to bool (K,)
-        Whose message has the name; the content of the others means nothing.
+        Whose message has the name; the content of the others is zero.
     lengths : int64 (K,)
         Bytes of each client's message; 0 where there is none.
     """
@@ -56,9 +56,10 @@ def uploads(content: State, held: Mapping[str, Tensor], bits: int) -> Upload:
     lengths = np.zeros(len(next(iter(held.values()), ())), dtype=np.int64)
     for name, value in content.items():
         entry = entry_length(name, tuple(value.shape[1:]), value.dtype, bits, rows=1)
-        lengths += np.where(held[name].numpy(), entry, 0)
+        lengths += np.where(held[name].cpu().numpy(), entry, 0)
     lengths += np.where(lengths > 0, HEADER, 0)
-    return Upload({name: through(value, bits) for name, value in content.items()}, dict(held), lengths)
+    decoded = {name: through(value.cpu(), bits) for name, value in content.items()}
+    return Upload(decoded, {name: flags.cpu() for name, flags in held.items()}, lengths)
 
 
 def contributions(summary: Mapping[str, Mapping[str, Tensor]], bits: int) -> Upload:
@@ -79,15 +80,16 @@ def contributions(summary: Mapping[str, Mapping[str, Tensor]], bits: int) -> Upl
         seen = count > 0
         values = {f"mean/{m}": mean * seen[..., None], f"count/{m}": count.to(torch.int32), f"variance/{m}": variance}
         flat = values[f"mean/{m}"].flatten(0, 1)
-        content |= values | {f"mean/{m}": through(flat, bits).reshape(mean.shape) * seen[..., None]}
-        held |= dict.fromkeys(values, seen.any(1))
+        values[f"mean/{m}"] = through(flat, bits).reshape(mean.shape) * seen[..., None]
+        content |= {name: value.cpu() for name, value in values.items()}
+        held |= dict.fromkeys(values, seen.any(1).cpu())
         own = [
             entry_length(f"mean/{m}", (classes, mean.shape[2]), mean.dtype, bits, rows=classes)
             for classes in range(seen.shape[1] + 1)
         ]
         fixed = entry_length(f"count/{m}", (seen.shape[1],), torch.int32, bits, rows=1)
         fixed += entry_length(f"variance/{m}", (), variance.dtype, bits, rows=1)
-        classes_seen = seen.sum(1).numpy()
+        classes_seen = seen.sum(1).cpu().numpy()
         lengths += np.where(classes_seen > 0, np.array(own)[classes_seen] + fixed, 0)
     lengths += np.where(lengths > 0, HEADER, 0)
     return Upload(content, held, lengths)
@@ -99,5 +101,6 @@ def through(values: Tensor, bits: int) -> Tensor:
         return values
     rows = values.reshape(len(values), -1)
     ranges, packed = quantise(rows.cpu().numpy(), bits)
+    check_ranges(ranges, bits, rows.cpu().numpy().dtype)
     found = torch.from_numpy(dequantise(ranges, packed, rows.shape[1], bits))
     return found.to(values.dtype).reshape(values.shape).to(values.device)

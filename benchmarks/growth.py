@@ -1,0 +1,68 @@
+"""How cost and memory grow with the number of clients, and whether memory grows with rounds.
+
+    python benchmarks/growth.py [--threads 2]
+
+Each size runs in a process of its own. Memory is the process's peak above what it held once data and engine stood.
+Writes docs/performance/growth.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+OUT = Path(__file__).resolve().parent.parent / "docs" / "performance" / "growth.json"
+SAMPLES = 4
+SIZES = [(100, 6), (1000, 6), (10_000, 6), (1000, 30)]
+
+
+def grow(clients: int, rounds: int, threads: int) -> dict[str, float]:
+    """Train; return seconds a client-round and megabytes above the start."""
+    import torch
+    from work import Training, noise
+
+    torch.set_num_threads(threads)
+    training = Training(noise(clients, SAMPLES), SAMPLES, "vector", "benchmark", recipe="qqr", missing_rate=0.5)
+    before = peak()
+    seconds = [training.round() for _ in range(rounds)][1:]
+    return {
+        "clients": clients,
+        "rounds": rounds,
+        "ms": statistics.median(seconds) / clients * 1e3,
+        "lowest_ms": min(seconds) / clients * 1e3,
+        "highest_ms": max(seconds) / clients * 1e3,
+        "megabytes": peak() - before,
+    }
+
+
+def peak() -> float:
+    """Return the most memory this process has held, in megabytes."""
+    unit = 1024 if sys.platform.startswith("linux") else 1024**2
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--one", nargs=2, type=int, metavar=("CLIENTS", "ROUNDS"), help="one size, in this process")
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(grow(*options.one, options.threads)))
+        return
+    found = []
+    for clients, rounds in SIZES:
+        command = [sys.executable, __file__, "--threads", str(options.threads), "--one", str(clients), str(rounds)]
+        found.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+        print(found[-1], flush=True)
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    OUT.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
