@@ -34,7 +34,7 @@ def everything(clients: int, samples: int) -> tuple[work.Network, list[work.Clie
     A client may come to another actor in every round, so data that were made one client at a time would still be being
     made in rounds that are timed.
     """
-    torch.set_num_threads(1)  # an actor has one core
+    torch.set_num_threads(1)  # actors share the cores among themselves
     return work.Network(), [work.client(number, samples) for number in range(clients)]
 
 
@@ -51,7 +51,9 @@ def train(message: Message, context: Context) -> Message:
 
 def main() -> int:
     """Run; print a line of results."""
-    options = work.parser(__doc__).parse_args()
+    parser = work.parser(__doc__)
+    parser.add_argument("--client-cpus", type=float, default=1.0, help="cores of an actor; 0.5 makes two on each core")
+    options = parser.parse_args()
     logging.getLogger("flwr").setLevel(logging.ERROR)
     rounds = work.CHECKED_ROUNDS if options.check else options.rounds + 1
     stamps: list[float] = []
@@ -87,7 +89,7 @@ def main() -> int:
         num_supernodes=options.clients,
         backend_config={
             "init_args": {"num_cpus": options.threads, "num_gpus": 0},
-            "client_resources": {"num_cpus": 1, "num_gpus": 0.0},
+            "client_resources": {"num_cpus": options.client_cpus, "num_gpus": 0.0},
         },
     )
     if len(stamps) != rounds or not arrays:

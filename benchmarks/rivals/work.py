@@ -105,16 +105,15 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def report(rival: str, version: str, options: argparse.Namespace, stamps: Sequence[float]) -> None:
     """Print the line of results; `stamps` are the ends of rounds, so that the first round only starts the clock."""
+    given = {name: value for name, value in vars(options).items() if name not in ("rounds", "check")}
     seconds = [round(after - before, 6) for before, after in itertools.pairwise(stamps)]
     line = {
         "rival": rival,
         "version": version,
         "torch": torch.__version__,
-        "clients": options.clients,
-        "samples": options.samples,
-        "threads": options.threads,
+        **given,
         "rounds": seconds,
-        "median_s": statistics.median(seconds),
+        "median_s": round(statistics.median(seconds), 6),
     }
     print(json.dumps(line), flush=True)
 
@@ -128,6 +127,7 @@ def check(rival: str, options: argparse.Namespace, model: State) -> int:
     """Compare a rival's model after CHECKED_ROUNDS with the plain loop's; print a line, return an exit code.
 
     The difference has to be small beside what training changed, not beside the weights, or an untrained model passed.
+    A rate of learning that is wrong by one in a hundred does not pass.
     """
     start = initial_network().state_dict()
     expected = by_hand(options.clients, options.samples, CHECKED_ROUNDS)

@@ -1,61 +1,27 @@
 """The fast engine: blocks of clients at once, the same draws and formulas as the loop, equal to it but for rounding.
 
-What all clients of a block begin with is the same model, so features, predictions and the first step go through one
-flat batch or through weights that are not yet copied. From then on parameters are stacked, one row a client, and
-`torch.func.vmap` runs the members, which are written for one client, over all of them; a client that has no minibatch
-left has an empty mask, and rests.
+Each thread of PyTorch works on a block of its own: small operations gain nothing from being shared between threads, and
+lose by waiting for each other.
 """
 
 from __future__ import annotations
 
+import copy
+from collections import deque
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import replace
+from queue import SimpleQueue
 
-import numpy as np
 import torch
-from torch import Tensor
-from torch.func import vmap
 
-from motet.engine.client import Client, take_rows
-from motet.engine.optimiser import Optimiser
+from motet.engine.block import Block
+from motet.engine.client import Client
 from motet.engine.outcome import Outcome
 from motet.engine.state import Shared
-from motet.engine.steps import Epoch
-from motet.errors import MotetError
-from motet.learn import prototypes as proto
-from motet.learn.objective import Phase
-from motet.learn.sample import Batch, PerModality
-from motet.nets.layers import take_many
 from motet.nets.network import State
 from motet.stream.view import View, Views
-from motet.wire.message import encode
-from motet.wire.upload import Upload, contributions, uploads
-
-
-class Rectangle(NamedTuple):
-    """Which flat rows stand where, when each client's rows are padded to the same number.
-
-    Attributes
-    ----------
-    rows : int64 (K, n)
-    mask : bool (K, n)
-        False where a place is padding; some row of the block stands there.
-    """
-
-    rows: Tensor
-    mask: Tensor
-
-    def of(self, batch: Batch) -> Batch:
-        """Return rows of a flat batch as (K, n, ...)."""
-        return take_rows(batch, self.rows)._replace(mask=self.mask)
-
-
-class Trained(NamedTuple):
-    """What training leaves: parameters, (K, ...) or as they were; who learnt which part; each client's mean loss."""
-
-    params: State
-    touched: dict[str, Tensor]
-    loss: Tensor
 
 
 class Vector:
@@ -70,7 +36,9 @@ class Vector:
     """
 
     def __init__(self, client: Client, views: Views, chunk: int) -> None:
-        self.client, self.method, self.views, self.chunk = client, client.method, views, chunk
+        self.client, self.views, self.chunk = client, views, chunk
+        self._idle: SimpleQueue[Block] = SimpleQueue()  # one a thread: a network is lent its weights while it is called
+        self._blocks = 0
 
     def train(
         self,
@@ -80,203 +48,50 @@ class Vector:
         private: dict[int, State],
     ) -> Iterator[Outcome]:
         """Yield the outcomes of blocks of participants, in client order."""
-        for low in range(0, len(participants), self.chunk):
-            clients = participants[low : low + self.chunk]
-            yield self._block(round, clients, shared, [private.get(k, {}) for k in clients])
+        running: deque[Future[Outcome]] = deque()
+        with _one_thread_each() as (pool, workers):
+            self._provide(workers)
+            try:
+                for low in range(0, len(participants), self.chunk):
+                    clients = participants[low : low + self.chunk]
+                    privates = [private.get(k, {}) for k in clients]
+                    view = self.views.view(round, *clients)
+                    running.append(pool.submit(self._run, round, clients, view, shared, privates))
+                    if len(running) == workers:
+                        yield running.popleft().result()
+                while running:
+                    yield running.popleft().result()
+            finally:
+                wait(running)
 
-    def _block(self, round: int, clients: list[int], shared: Shared, privates: list[State]) -> Outcome:  # noqa: A002
-        """Run a block; a failure names its clients, the round and the stage."""
-        who, stage = _named(clients), "assessing quality"
+    def _provide(self, blocks: int) -> None:
+        while self._blocks < blocks:
+            method = replace(self.client.method, network=copy.deepcopy(self.client.method.network))
+            self._idle.put(Block(Client(self.client.config, method, self.client.assessor)))
+            self._blocks += 1
+
+    def _run(
+        self,
+        round: int,  # noqa: A002
+        clients: list[int],
+        view: View,
+        shared: Shared,
+        privates: list[State],
+    ) -> Outcome:
+        block = self._idle.get()
         try:
-            view = self.views.view(round, *clients)
-            quality, told = self.client.assessor.look(round, view, shared["quality"])
-            batch = self.client.batch(view, quality)
-            stage = "receiving"
-            shared = self.client.receive(shared)
-            start = self._receive(shared["model"], privates)
-            aux = self.method.aux(shared)
-            places = _consecutive(view.sizes, batch.mask.device)
-            stage = "evaluating arrivals"
-            encoded, hits, online_loss = self._evaluate(round, start, aux, batch, view, places)
-            stage = "building prototypes"
-            prototypes = self._prototypes(encoded, batch, places) if self.client.prototypes_due(round) else None
-            stage = "training"
-            epochs = self.client.plan(round, clients, view.sizes.tolist())
-            trained = self._train(round, start, aux, batch, view, epochs)
-            for k, loss in zip(clients, trained.loss.tolist(), strict=True):
-                if not np.isfinite(loss):
-                    who = f"client {k}"
-                    raise MotetError(self.client.diverged(loss, round))
-            stage = "sending"
-            model = self._updates(start, trained)
-            kept = self.method.aggregate.keep(self._rows(trained.params, len(clients)))
-        except MotetError as error:
-            raise MotetError(f"{who}, round {round}, {stage}: {error}") from error
-        except Exception as error:
-            raise MotetError(f"{who}, round {round}, {stage}: {type(error).__name__}: {error}") from error
-        return Outcome(
-            clients=clients,
-            view=view,
-            quality=quality,
-            trained=len(epochs) * len(view.y),
-            loss=float(trained.loss.double().sum()),
-            hits=hits,
-            online_loss=online_loss,
-            model=model,
-            prototypes=prototypes,
-            told=[(message, len(encode(message))) for message in told if message],
-            private={k: {n: value[i].clone() for n, value in kept.items()} for i, k in enumerate(clients) if kept},
-        )
-
-    def _receive(self, model: State, privates: list[State]) -> State:
-        """Return the parameters to begin with: the model as it is, or each client's own, stacked."""
-        own = [self.method.aggregate.receive(model, private) for private in privates]
-        if all(state is model for state in own):
-            return model
-        return {name: torch.stack([state[name].to(value.device) for state in own]) for name, value in model.items()}
-
-    def _is_shared(self, params: State) -> bool:
-        return all(value.dim() == self.method.network.dimensions[name] for name, value in params.items())
-
-    def _evaluate(
-        self,
-        round: int,  # noqa: A002
-        start: State,
-        aux: dict[str, Any],
-        batch: Batch,
-        view: View,
-        places: Rectangle,
-    ) -> tuple[PerModality, int, float]:
-        """Return features, and hits and summed loss over the arrivals, each predicted before it is learnt from."""
-        if self._is_shared(start):
-            encoded = self.client.look(round, start, batch, view)
-            return encoded, *self.client.predict(start, aux, encoded, batch, view)
-        inside = places.of(batch)
-
-        def one(params: State, features: PerModality, own: Batch) -> Tensor:
-            return self.method.logits(params, {**aux, "model": params}, features, own)
-
-        with torch.no_grad():
-            features = self._encode(start, inside.x)
-            logits = vmap(one)(start, features, inside)
-        encoded = {m: z[places.mask] for m, z in features.items()}
-        arrived = torch.from_numpy(view.arrived()).to(logits.device)
-        return encoded, *self.client.score(logits[places.mask][arrived], view)
-
-    def _prototypes(self, encoded: PerModality, batch: Batch, places: Rectangle) -> Upload | None:
-        """Return what each client contributes to the prototypes; None where nobody has a good sample."""
-
-        def one(features: PerModality, own: Batch) -> dict[str, PerModality]:
-            return proto.summarise(features, own, self.method.classes)
-
-        with torch.no_grad():
-            summary = vmap(one)({m: z[places.rows] for m, z in encoded.items()}, places.of(batch))
-        found = contributions(summary, self.client.config.recipe.prototype_bits)
-        return found if found.lengths.any() else None
-
-    def _train(
-        self,
-        round: int,  # noqa: A002
-        start: State,
-        aux: dict[str, Any],
-        batch: Batch,
-        view: View,
-        epochs: list[Epoch],
-    ) -> Trained:
-        clients, device = len(view.sizes), batch.mask.device
-        optimiser = Optimiser(self.client.config.training, self.client.rate(round))
-        params = dict(start)
-        touched = {part: torch.zeros(clients, dtype=torch.bool, device=device) for part in self.method.network.names}
-        loss, steps = torch.zeros(clients, device=device, dtype=self.client.dtype), torch.zeros(clients, device=device)
-        first = np.cumsum(view.sizes) - view.sizes
-        for phase, orders in epochs:
-            learning = self.method.trains(phase)
-            for minibatch in _minibatches(orders, first, self.client.config.training.batch_size, device):
-                active = minibatch.mask.any(1)
-                gradients, losses = self._gradient(phase, params, learning, start, aux, minibatch.of(batch))
-                for name in learning:
-                    params[name] = optimiser.step(name, params[name], gradients[name], active)
-                self._touch(touched, gradients)
-                loss, steps = loss + torch.where(active, losses, 0), steps + active
-        return Trained(params, touched, loss / steps.clamp(min=1))
-
-    def _gradient(
-        self, phase: Phase, params: State, learning: list[str], start: State, aux: dict[str, Any], batch: Batch
-    ) -> tuple[State, Tensor]:
-        """Return each client's gradient and loss on its minibatch.
-
-        A client's loss depends on its own row of the parameters alone, so the gradient of the sum over clients holds
-        every client's gradient.
-        """
-        clients = len(batch.mask)
-        every = self._rows(params, clients)
-        learn = {name: every[name].detach().requires_grad_() for name in learning}
-        every |= learn
-
-        def loss(own: State, start: State, encoded: PerModality, batch: Batch) -> Tensor:
-            return self.method.loss_of(own, {**aux, "model": start}, encoded, batch, phase)
-
-        encoded = self._encode(every, batch.x)
-        losses = vmap(loss)(every, self._rows(start, clients), encoded, batch)
-        gradients = torch.autograd.grad(losses.sum(), list(learn.values()), materialize_grads=True)
-        return dict(zip(learning, gradients, strict=True)), losses.detach()
-
-    def _rows(self, params: State, clients: int) -> State:
-        """Return parameters with a row for each client; one that is the same for all is not copied."""
-        return {
-            name: value if value.dim() > self.method.network.dimensions[name] else value.expand(clients, *value.shape)
-            for name, value in params.items()
-        }
-
-    def _encode(self, params: State, x: PerModality) -> PerModality:
-        """Encode minibatches, (K, B, ...) to (K, B, d), with a row of parameters for each client."""
-        found = {}
-        for m in self.method.modalities:
-            part = f"encoder.{m}"
-            if take_many(self.method.network.parts[part]):
-                flat = self.method.network(params, part, x[m].flatten(0, 1))
-                found[m] = flat.reshape(*x[m].shape[:2], -1)
-            else:
-                own = {name: params[name] for name in self.method.network.names[part]}
-                found[m] = vmap(self.method.network, in_dims=(0, None, 0))(own, part, x[m])
-        return found
-
-    def _touch(self, touched: dict[str, Tensor], gradients: State) -> None:
-        """Note whom a gradient reached, part by part; small tensors are asked first, and mostly settle it."""
-        for part, names in self.method.network.names.items():
-            for name in sorted((n for n in names if n in gradients), key=lambda n: gradients[n][0].numel()):
-                if bool(touched[part].all()):
-                    break
-                touched[part] = touched[part] | gradients[name].flatten(1).any(1)
-
-    def _updates(self, start: State, trained: Trained) -> Upload | None:
-        changed = [n for part, names in self.method.network.names.items() if trained.touched[part].any() for n in names]
-        part_of = self.method.network.part_of
-        delta = self.method.aggregate.message({name: trained.params[name] - start[name] for name in changed})
-        if not delta:
-            return None
-        return uploads(delta, {name: trained.touched[part_of[name]] for name in delta}, self.client.bits)
+            return block.run(round, clients, view, shared, privates)
+        finally:
+            self._idle.put(block)
 
 
-def _consecutive(sizes: np.ndarray, device: torch.device) -> Rectangle:
-    """Return the rows of each client, one after another."""
-    return _rectangle([np.arange(end - n, end) for n, end in zip(sizes, np.cumsum(sizes), strict=True)], device)
-
-
-def _minibatches(orders: list[np.ndarray], first: np.ndarray, size: int, device: torch.device) -> Iterator[Rectangle]:
-    """Yield the minibatches of an epoch; `first` is each client's first flat row."""
-    for low in range(0, max(map(len, orders)), size):
-        yield _rectangle([at + order[low : low + size] for at, order in zip(first, orders, strict=True)], device)
-
-
-def _rectangle(rows: list[np.ndarray], device: torch.device) -> Rectangle:
-    """Pad clients' rows to the longest."""
-    sizes = np.array([len(own) for own in rows])
-    mask = np.arange(sizes.max()) < sizes[:, None]
-    padded = np.zeros(mask.shape, dtype=np.int64)
-    padded[mask] = np.concatenate(rows)
-    return Rectangle(torch.from_numpy(padded).to(device), torch.from_numpy(mask).to(device))
-
-
-def _named(clients: list[int]) -> str:
-    return f"client {clients[0]}" if len(clients) == 1 else f"clients {clients[0]} to {clients[-1]}"
+@contextmanager
+def _one_thread_each() -> Iterator[tuple[ThreadPoolExecutor, int]]:
+    """Yield a pool of as many threads as PyTorch has, each with one of PyTorch's to itself."""
+    workers = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(workers, "block", torch.set_num_threads, (1,)) as pool:
+            yield pool, workers
+    finally:
+        torch.set_num_threads(workers)
