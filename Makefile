@@ -39,6 +39,10 @@ format: $(VENV)/dev
 
 bench: $(VENV)/core
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/methods.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/performance.py
 
 docs: $(VENV)/dev
 	$(BIN)/mkdocs build --strict

@@ -80,18 +80,16 @@ def main() -> None:
         rows[flags] = in_turns(workers, options.rounds)
         base = statistics.median(rows[flags]["fedavg"])
         for name, values in rows[flags].items():
-            print(
-                f"{flags:9} {name:14} {statistics.median(values) * 1e3:8.1f} ms  {statistics.median(values) / base:.2f} of fedavg"
-            )
+            median = statistics.median(values)
+            print(f"{flags:9} {name:14} {median * 1e3:8.1f} ms  {median / base:.2f} of fedavg", flush=True)
     nothing = {}
     for clients in (100, 1000):
         kinds = {"objective": "late", "features": 1}
         workers = {e: Training(small(clients), SAMPLES, e, "nothing", **kinds) for e in ("loop", "vector")}
         nothing[clients] = in_turns(workers, options.rounds)
         for name, values in nothing[clients].items():
-            print(
-                f"no-op     {name:7} {clients:5} clients {statistics.median(values) / clients * 1e3:.3f} ms a client-round"
-            )
+            cost = statistics.median(values) / clients * 1e3
+            print(f"no-op     {name:7} {clients:5} clients {cost:.3f} ms a client-round", flush=True)
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps({"recipes": rows, "nothing": nothing}, indent=1) + "\n")
 

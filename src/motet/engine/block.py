@@ -50,6 +50,14 @@ class Rectangle(NamedTuple):
         return take_rows(batch, self.rows)._replace(mask=self.mask)
 
 
+class Forward(NamedTuple):
+    """A minibatch of every client on its way to a loss: parameters with a row each, samples, and their features."""
+
+    params: State
+    batch: Batch
+    encoded: PerModality
+
+
 class Trained(NamedTuple):
     """What training leaves: parameters, (K, ...) or as they were; who learnt which part; each client's mean loss."""
 
@@ -88,12 +96,14 @@ class Block:
             aux = self.method.aux(shared)
             places = _consecutive(view.sizes, batch.mask.device)
             stage = "evaluating arrivals"
-            encoded, hits, online_loss = self._evaluate(round, start, aux, batch, view, places)
+            whole = places.mask.shape[1] <= self.client.config.training.batch_size
+            first = self._forward(start, self.method.phases()[0], places.of(batch)) if whole else None
+            encoded, hits, online_loss = self._evaluate(round, start, aux, batch, view, places, first)
             stage = "building prototypes"
             prototypes = self._prototypes(encoded, batch, places) if self.client.prototypes_due(round) else None
             stage = "training"
             epochs = self.client.plan(round, clients, view.sizes.tolist())
-            trained = self._train(round, start, aux, batch, view, epochs)
+            trained = self._train(round, start, aux, batch, view, epochs, first)
             for k, loss in zip(clients, trained.loss.tolist(), strict=True):
                 if not np.isfinite(loss):
                     who = f"client {k}"
@@ -137,20 +147,27 @@ class Block:
         batch: Batch,
         view: View,
         places: Rectangle,
+        first: Forward | None,
     ) -> tuple[PerModality, int, float]:
-        """Return features, and hits and summed loss over the arrivals, each predicted before it is learnt from."""
+        """Return features, and hits and summed loss over the arrivals, each predicted before it is learnt from.
+
+        Where the first minibatch is the whole view its features are taken, so that nothing is encoded twice.
+        """
+        inside = places.of(batch) if first is None else first.batch
         if self._is_shared(start):
-            encoded = self.client.look(round, start, batch, view)
+            if first is None:
+                encoded = self.client.look(round, start, batch, view)
+            else:
+                encoded = {m: z.detach()[places.mask] for m, z in first.encoded.items()}
             return encoded, *self.client.predict(start, aux, encoded, batch, view)
-        inside = places.of(batch)
 
         def one(params: State, features: PerModality, own: Batch) -> Tensor:
             return self.method.logits(params, {**aux, "model": params}, features, own)
 
         with torch.no_grad():
-            features = self._encode(start, inside.x)
+            features = self._encode(start, inside.x) if first is None else first.encoded
             logits = vmap(one)(start, features, inside)
-        encoded = {m: z[places.mask] for m, z in features.items()}
+        encoded = {m: z.detach()[places.mask] for m, z in features.items()}
         arrived = torch.from_numpy(view.arrived()).to(logits.device)
         return encoded, *self.client.score(logits[places.mask][arrived], view)
 
@@ -173,44 +190,48 @@ class Block:
         batch: Batch,
         view: View,
         epochs: list[Epoch],
+        first: Forward | None,
     ) -> Trained:
+        """Train every client; `first` is the way of the first minibatch, where it has been gone already."""
         clients, device = len(view.sizes), batch.mask.device
         optimiser = Optimiser(self.client.config.training, self.client.rate(round))
         params = dict(start)
         touched = {part: torch.zeros(clients, dtype=torch.bool, device=device) for part in self.method.network.names}
         loss, steps = torch.zeros(clients, device=device, dtype=self.client.dtype), torch.zeros(clients, device=device)
-        first = np.cumsum(view.sizes) - view.sizes
+        begins = np.cumsum(view.sizes) - view.sizes
         for phase, orders in epochs:
             learning = self.method.trains(phase)
-            for minibatch in _minibatches(orders, first, self.client.config.training.batch_size, device):
-                active = minibatch.mask.any(1)
-                gradients, losses = self._gradient(phase, params, learning, start, aux, minibatch.of(batch))
+            for minibatch in _minibatches(orders, begins, self.client.config.training.batch_size, device):
+                forward = first or self._forward(params, phase, minibatch.of(batch))
+                first, active = None, forward.batch.mask.any(1)
+                gradients, losses = self._gradient(forward, phase, start, aux)
                 for name in learning:
                     params[name] = optimiser.step(name, params[name], gradients[name], active)
                 self._touch(touched, gradients)
                 loss, steps = loss + torch.where(active, losses, 0), steps + active
         return Trained(params, touched, loss / steps.clamp(min=1))
 
-    def _gradient(
-        self, phase: Phase, params: State, learning: list[str], start: State, aux: dict[str, Any], batch: Batch
-    ) -> tuple[State, Tensor]:
+    def _forward(self, params: State, phase: Phase, batch: Batch) -> Forward:
+        """Encode a minibatch of every client, (K, B, ...), so that gradients find their way to what learns."""
+        every = self._rows(params, len(batch.mask))
+        every |= {name: every[name].detach().requires_grad_() for name in self.method.trains(phase)}
+        return Forward(every, batch, self._encode(every, batch.x))
+
+    def _gradient(self, forward: Forward, phase: Phase, start: State, aux: dict[str, Any]) -> tuple[State, Tensor]:
         """Return each client's gradient and loss on its minibatch.
 
         A client's loss depends on its own row of the parameters alone, so the gradient of the sum over clients holds
         every client's gradient.
         """
-        clients = len(batch.mask)
-        every = self._rows(params, clients)
-        learn = {name: every[name].detach().requires_grad_() for name in learning}
-        every |= learn
 
         def loss(own: State, start: State, encoded: PerModality, batch: Batch) -> Tensor:
             return self.method.loss_of(own, {**aux, "model": start}, encoded, batch, phase)
 
-        encoded = self._encode(every, batch.x)
-        losses = vmap(loss)(every, self._rows(start, clients), encoded, batch)
+        received = self._rows(start, len(forward.batch.mask))
+        losses = vmap(loss)(forward.params, received, forward.encoded, forward.batch)
+        learn = {name: forward.params[name] for name in self.method.trains(phase)}
         gradients = torch.autograd.grad(losses.sum(), list(learn.values()), materialize_grads=True)
-        return dict(zip(learning, gradients, strict=True)), losses.detach()
+        return dict(zip(learn, gradients, strict=True)), losses.detach()
 
     def _rows(self, params: State, clients: int) -> State:
         """Return parameters with a row for each client; one that is the same for all is not copied."""
