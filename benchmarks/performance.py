@@ -129,8 +129,8 @@ floor adds them up as it goes; a grouped convolution's gradient takes longer tha
 small as the perceptron, drawing, cutting and counting are most of the work. What helps it: pooling whose forward pass
 does not look for places, and a block of clients for each thread."""
 
-OTHERS = """The same work, written as a user of each would, each in an environment of its own (`benchmarks/rivals`), in turns
-run by run; evaluation is left out on both sides."""
+OTHERS = """The same work, written as a user of each would, each in an environment of its own (`benchmarks/rivals`); in
+turns, evaluation left out on both sides."""
 
 
 def main() -> None:
