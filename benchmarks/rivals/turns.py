@@ -15,7 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parent.parent / "docs" / "performance" / "rivals.json"
-SIZES = ((30, 20, 10), (100, 20, 10), (1000, 4, 4))  # clients, samples, rounds in a turn
+SIZES = ((30, 20, 10), (100, 20, 5), (1000, 4, 2))  # clients, samples, rounds in a turn
 TURNS = 2
 
 

@@ -10,7 +10,6 @@ import copy
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import replace
 from queue import SimpleQueue
 
@@ -36,9 +35,13 @@ class Vector:
     """
 
     def __init__(self, client: Client, views: Views, chunk: int) -> None:
-        self.client, self.views, self.chunk = client, views, chunk
-        self._idle: SimpleQueue[Block] = SimpleQueue()  # one a thread: a network is lent its weights while it is called
-        self._blocks = 0
+        self.views, self.chunk = views, chunk
+        self.workers = torch.get_num_threads()
+        self._pool = ThreadPoolExecutor(self.workers, "block", torch.set_num_threads, (1,))
+        self._idle: SimpleQueue[Block] = SimpleQueue()
+        for _ in range(self.workers):  # one a thread: a network is lent its weights while it is called
+            method = replace(client.method, network=copy.deepcopy(client.method.network))
+            self._idle.put(Block(Client(client.config, method, client.assessor)))
 
     def train(
         self,
@@ -49,26 +52,20 @@ class Vector:
     ) -> Iterator[Outcome]:
         """Yield the outcomes of blocks of participants, in client order."""
         running: deque[Future[Outcome]] = deque()
-        with _one_thread_each() as (pool, workers):
-            self._provide(workers)
-            try:
-                for low in range(0, len(participants), self.chunk):
-                    clients = participants[low : low + self.chunk]
-                    privates = [private.get(k, {}) for k in clients]
-                    view = self.views.view(round, *clients)
-                    running.append(pool.submit(self._run, round, clients, view, shared, privates))
-                    if len(running) == workers:
-                        yield running.popleft().result()
-                while running:
+        torch.set_num_threads(1)
+        try:
+            for low in range(0, len(participants), self.chunk):
+                clients = participants[low : low + self.chunk]
+                privates = [private.get(k, {}) for k in clients]
+                view = self.views.view(round, *clients)
+                running.append(self._pool.submit(self._run, round, clients, view, shared, privates))
+                if len(running) == self.workers:
                     yield running.popleft().result()
-            finally:
-                wait(running)
-
-    def _provide(self, blocks: int) -> None:
-        while self._blocks < blocks:
-            method = replace(self.client.method, network=copy.deepcopy(self.client.method.network))
-            self._idle.put(Block(Client(self.client.config, method, self.client.assessor)))
-            self._blocks += 1
+            while running:
+                yield running.popleft().result()
+        finally:
+            wait(running)
+            torch.set_num_threads(self.workers)
 
     def _run(
         self,
@@ -83,15 +80,3 @@ class Vector:
             return block.run(round, clients, view, shared, privates)
         finally:
             self._idle.put(block)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[tuple[ThreadPoolExecutor, int]]:
-    """Yield a pool of as many threads as PyTorch has, each with one of PyTorch's to itself."""
-    workers = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(workers, "block", torch.set_num_threads, (1,)) as pool:
-            yield pool, workers
-    finally:
-        torch.set_num_threads(workers)
