@@ -28,7 +28,7 @@ def test_each_epoch_has_each_client_s_own_permutation(
     clients: dict[int, int], phases: tuple[Phase, ...], cycles: int, epochs: int, round_: int, seed: int
 ) -> None:
     training = TrainingSettings(local_cycles=cycles, local_epochs=epochs)
-    found = plan(training, phases, seed, round_, list(clients), list(clients.values()))
+    found = list(plan(training, phases, seed, round_, list(clients), list(clients.values())))
     assert len(found) == cycles * len(phases) * epochs
     for number, epoch in enumerate(found):
         assert len(epoch.orders) == len(clients)

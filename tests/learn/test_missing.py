@@ -301,7 +301,7 @@ def sent(missing: str, **choices: Any) -> tuple[set[str], set[str]]:
     client = Client(config, federation.method, Oracle(federation.dataset.modalities))
     shared = initial_state(federation).shared
     view = federation.views.view(1, 0)
-    outcome = client.run(1, 0, view, shared, {}, client.plan(1, [0], [len(view.y)]))
+    outcome = client.run(1, 0, view, shared, {})
     assert outcome.model is not None
     keys = set(outcome.model.content)
     assert keys >= set(federation.method.network.names["encoder.m1"])

@@ -8,6 +8,7 @@ client, over all of them. A client that has no minibatch left has an empty mask,
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -72,10 +73,12 @@ class Block:
     Parameters
     ----------
     client : Client
+    abandoned : threading.Event
+        Set when nobody waits for the blocks at work any more; they end after their minibatch.
     """
 
-    def __init__(self, client: Client) -> None:
-        self.client, self.method = client, client.method
+    def __init__(self, client: Client, abandoned: threading.Event) -> None:
+        self.client, self.method, self.abandoned = client, client.method, abandoned
 
     def run(
         self,
@@ -119,7 +122,7 @@ class Block:
             clients=clients,
             view=view,
             quality=quality,
-            trained=len(epochs) * len(view.y),
+            trained=self.client.epochs * len(view.y),
             loss=float(trained.loss.double().sum()),
             hits=hits,
             online_loss=online_loss,
@@ -189,7 +192,7 @@ class Block:
         aux: dict[str, Any],
         batch: Batch,
         view: View,
-        epochs: list[Epoch],
+        epochs: Iterator[Epoch],
         first: Forward | None,
     ) -> Trained:
         """Train every client; `first` is the way of the first minibatch, where it has been gone already."""
@@ -202,6 +205,8 @@ class Block:
         for phase, orders in epochs:
             learning = self.method.trains(phase)
             for minibatch in _minibatches(orders, begins, self.client.config.training.batch_size, device):
+                if self.abandoned.is_set():
+                    raise MotetError("nobody waits for it any more")
                 forward = first or self._forward(params, phase, minibatch.of(batch))
                 first, active = None, forward.batch.mask.any(1)
                 gradients, losses = self._gradient(forward, phase, start, aux)

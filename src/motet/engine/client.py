@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,8 +42,13 @@ class Client:
         self.dtype = torch.float64 if config.run.dtype == "float64" else torch.float32
         self.device = torch.device(config.run.device)
 
-    def plan(self, round: int, clients: Sequence[int], sizes: Sequence[int]) -> list[Epoch]:  # noqa: A002
-        """Return the epochs of a round for some clients; `sizes` says how many samples they hold."""
+    @property
+    def epochs(self) -> int:
+        """How often a client goes over its samples in a round, in all cycles and phases."""
+        return self.config.training.local_cycles * len(self.method.phases()) * self.config.training.local_epochs
+
+    def plan(self, round: int, clients: Sequence[int], sizes: Sequence[int]) -> Iterator[Epoch]:  # noqa: A002
+        """Yield the epochs of a round for some clients; `sizes` says how many samples they hold."""
         return plan(self.config.training, self.method.phases(), self.config.run.seed, round, clients, sizes)
 
     def run(
@@ -53,7 +58,6 @@ class Client:
         view: View,
         shared: Shared,
         private: State,
-        epochs: list[Epoch],
     ) -> Outcome:
         """Run one client's round; a failure names the client, the round and the stage."""
         stage = "assessing quality"
@@ -74,6 +78,7 @@ class Client:
                 prototypes = received(encode(packed, self.config.recipe.prototype_bits, by_row=True))
                 prototypes = prototypes._replace(content=_rows(proto.unpack(_first(prototypes), self.method.classes)))
             stage = "training"
+            epochs = self.plan(round, [client], [len(view.y)])
             params, learnt, loss = self.train(round, start, aux, batch, epochs)
             stage = "sending"
             update = self.method.aggregate.message({name: params[name] - start[name] for name in learnt})
@@ -88,7 +93,7 @@ class Client:
             clients=[client],
             view=view,
             quality=quality,
-            trained=len(epochs) * len(view.y),
+            trained=self.epochs * len(view.y),
             loss=loss,
             hits=hits,
             online_loss=online_loss,
@@ -160,7 +165,7 @@ class Client:
         start: State,
         aux: dict[str, Any],
         batch: Batch,
-        epochs: list[Epoch],
+        epochs: Iterator[Epoch],
     ) -> tuple[State, list[str], float]:
         """Train on a buffer.
 

@@ -7,12 +7,8 @@ from collections.abc import Iterator
 from motet.engine.client import Client
 from motet.engine.outcome import Outcome
 from motet.engine.state import Shared
-from motet.engine.steps import Epoch
 from motet.nets.network import State
 from motet.stream.view import Views
-
-PLANNED = 256
-"""Clients whose minibatches are drawn at once."""
 
 
 class Loop:
@@ -35,9 +31,5 @@ class Loop:
         private: dict[int, State],
     ) -> Iterator[Outcome]:
         """Yield each participant's outcome, in client order."""
-        for low in range(0, len(participants), PLANNED):
-            clients = participants[low : low + PLANNED]
-            epochs = self.client.plan(round, clients, [self.views.size(round, k) for k in clients])
-            for place, k in enumerate(clients):
-                own = [Epoch(phase, [orders[place]]) for phase, orders in epochs]
-                yield self.client.run(round, k, self.views.view(round, k), shared, private.get(k, {}), own)
+        for k in participants:
+            yield self.client.run(round, k, self.views.view(round, k), shared, private.get(k, {}))

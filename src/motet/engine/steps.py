@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +27,8 @@ def plan(
     round: int,  # noqa: A002
     clients: Sequence[int],
     sizes: Sequence[int],
-) -> list[Epoch]:
-    """Plan a round for several clients, whose draws are made at once.
+) -> Iterator[Epoch]:
+    """Yield the epochs of a round; each order is drawn when it is due, for all the clients at once.
 
     Parameters
     ----------
@@ -41,8 +41,7 @@ def plan(
     sizes : sequence of int
         How many samples each client holds.
     """
-    epochs = [phase for _ in range(settings.local_cycles) for phase in phases for _ in range(settings.local_epochs)]
-    return [
-        Epoch(phase, permutations(seed, f"minibatch/{number}", sizes, clients, round=round))
-        for number, phase in enumerate(epochs)
-    ]
+    cycle = [phase for phase in phases for _ in range(settings.local_epochs)]
+    for number in range(settings.local_cycles * len(cycle)):
+        orders = permutations(seed, f"minibatch/{number}", sizes, clients, round=round)
+        yield Epoch(cycle[number % len(cycle)], orders)

@@ -7,6 +7,7 @@ lose by waiting for each other.
 from __future__ import annotations
 
 import copy
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -38,10 +39,11 @@ class Vector:
         self.views, self.chunk = views, chunk
         self.workers = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(self.workers, "block", torch.set_num_threads, (1,))
+        self._abandoned = threading.Event()
         self._idle: SimpleQueue[Block] = SimpleQueue()
         for _ in range(self.workers):  # one a thread: a network is lent its weights while it is called
             method = replace(client.method, network=copy.deepcopy(client.method.network))
-            self._idle.put(Block(Client(client.config, method, client.assessor)))
+            self._idle.put(Block(Client(client.config, method, client.assessor), self._abandoned))
 
     def train(
         self,
@@ -60,11 +62,15 @@ class Vector:
                 view = self.views.view(round, *clients)
                 running.append(self._pool.submit(self._run, round, clients, view, shared, privates))
                 if len(running) == self.workers:
-                    yield running.popleft().result()
+                    yield running[0].result()
+                    running.popleft()
             while running:
-                yield running.popleft().result()
-        finally:
+                yield running[0].result()
+                running.popleft()
+        finally:  # if the round ends early, by a failure or a Ctrl-C, whoever is still at work need not finish
+            self._abandoned.set()
             wait(running)
+            self._abandoned.clear()
             torch.set_num_threads(self.workers)
 
     def _run(

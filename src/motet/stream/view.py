@@ -125,10 +125,6 @@ class Views:
         self.faults_stay = degraded.lasting and not missing.forever
         self._hits: tuple[int, Hits, Hits] | None = None
 
-    def size(self, round: int, client: int) -> int:  # noqa: A002
-        """Return how many samples a client's view of a round holds."""
-        return self.streams[client].held(round)
-
     def view(self, round: int, *clients: int) -> View:  # noqa: A002
         """Return the view that one or several clients have of a round (1, 2, ...)."""
         streams = [self.streams[k] for k in clients]
