@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import NamedTuple
 
+import torch
 from torch import nn
 
 from motet.config import Config
@@ -76,4 +78,7 @@ def _chunk(config: Config, network: Network, clients: int, samples: int) -> int:
     """Return how many clients make a block."""
     rows = max(1, min(config.training.batch_size, samples))
     numbers = sum(value.numel() for value in network.state().values())
-    return max(1, min(clients, BLOCK_ROWS // rows, BLOCK_NUMBERS // numbers))
+    most = max(1, min(clients, BLOCK_ROWS // rows, BLOCK_NUMBERS // numbers))
+    threads = torch.get_num_threads()
+    blocks = threads * ceil(clients / most / threads)  # as many for each thread
+    return ceil(clients / blocks)
