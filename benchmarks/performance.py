@@ -95,7 +95,7 @@ def figure(measured: dict[str, Any]) -> None:
     matplotlib.rcParams["svg.hashsalt"] = "motet"
     from matplotlib import pyplot
 
-    work = [w for w in measured["work"] if "vector" in w["s"]]
+    work = [w for w in measured["work"] if {"vector", "loop"} <= set(w["s"])]
     names = [f"{SHAPES[w['encoder']]}\n{w['clients']:,} x {w['samples']}" for w in work]
     drawing, axes = pyplot.subplots(figsize=(9, 0.42 * len(work) + 1.2), layout="constrained")
     for shift, engine, colour in ((-0.2, "vector", "#0b6e99"), (0.2, "loop", "#b8b8b8")):

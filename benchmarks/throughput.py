@@ -12,7 +12,6 @@ import argparse
 import json
 import platform
 import statistics
-import sys
 from pathlib import Path
 
 import torch
@@ -54,16 +53,16 @@ def main() -> None:
     parser.add_argument("--only")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    about = {"torch": torch.__version__, "python": platform.python_version(), "machine": platform.machine()}
     found = []
     for encoder, clients, samples in GRID:
-        if options.only in (None, encoder, f"{clients}x{samples}"):
-            found.append(measure(encoder, clients, samples, options.rounds))
-            print(line(found[-1]), flush=True)
-    about = {"torch": torch.__version__, "python": platform.python_version(), "machine": platform.machine()}
-    if options.only is None:
-        OUT.parent.mkdir(parents=True, exist_ok=True)
-        OUT.write_text(json.dumps({**about, "threads": options.threads, "work": found}, indent=1) + "\n")
-        print(f"wrote {OUT.name}", file=sys.stderr)
+        if options.only not in (None, encoder, f"{clients}x{samples}"):
+            continue
+        found.append(measure(encoder, clients, samples, options.rounds))
+        print(line(found[-1]), flush=True)
+        if options.only is None:  # what is measured is kept, however the rest ends
+            OUT.parent.mkdir(parents=True, exist_ok=True)
+            OUT.write_text(json.dumps({**about, "threads": options.threads, "work": found}, indent=1) + "\n")
 
 
 def line(found: dict[str, object]) -> str:
