@@ -13,6 +13,7 @@ import json
 import platform
 import statistics
 from pathlib import Path
+from typing import Any
 
 import torch
 from work import Floor, Training, noise
@@ -26,7 +27,7 @@ GRID = [
 ]
 
 
-def measure(encoder: str, clients: int, samples: int, rounds: int) -> dict[str, object]:
+def measure(encoder: str, clients: int, samples: int, rounds: int) -> dict[str, Any]:
     """Measure one size of the work, all in turns."""
     dataset = noise(clients, samples)
     workers: dict[str, Floor | Training] = {"floor": Floor(dataset, clients, samples, encoder)}
@@ -65,9 +66,9 @@ def main() -> None:
             OUT.write_text(json.dumps({**about, "threads": options.threads, "work": found}, indent=1) + "\n")
 
 
-def line(found: dict[str, object]) -> str:
+def line(found: dict[str, Any]) -> str:
     """Write out one size of the work."""
-    seconds = {name: statistics.median(values) for name, values in found["s"].items()}  # type: ignore[attr-defined]
+    seconds = {name: statistics.median(values) for name, values in found["s"].items()}
     ratios = " ".join(
         f"{name} {value * 1e3:9.1f} ms ({seconds['floor'] / value:.2f} of the floor)"
         for name, value in seconds.items()

@@ -79,6 +79,8 @@ class Block:
 
     def __init__(self, client: Client, abandoned: threading.Event) -> None:
         self.client, self.method, self.abandoned = client, client.method, abandoned
+        parts = self.method.network.parts
+        self._many = {m: take_many(parts[f"encoder.{m}"]) for m in self.method.modalities}
 
     def run(
         self,
@@ -156,13 +158,14 @@ class Block:
 
         Where the first minibatch is the whole view its features are taken, so that nothing is encoded twice.
         """
-        inside = places.of(batch) if first is None else first.batch
         if self._is_shared(start):
             if first is None:
                 encoded = self.client.look(round, start, batch, view)
             else:
                 encoded = {m: z.detach()[places.mask] for m, z in first.encoded.items()}
             return encoded, *self.client.predict(start, aux, encoded, batch, view)
+
+        inside = places.of(batch) if first is None else first.batch
 
         def one(params: State, features: PerModality, own: Batch) -> Tensor:
             return self.method.logits(params, {**aux, "model": params}, features, own)
@@ -180,8 +183,9 @@ class Block:
         def one(features: PerModality, own: Batch) -> dict[str, PerModality]:
             return proto.summarise(features, own, self.method.classes)
 
+        without_samples = places.of(batch._replace(x={}))  # they are encoded already, and large
         with torch.no_grad():
-            summary = vmap(one)({m: z[places.rows] for m, z in encoded.items()}, places.of(batch))
+            summary = vmap(one)({m: z[places.rows] for m, z in encoded.items()}, without_samples)
         found = contributions(summary, self.client.config.recipe.prototype_bits)
         return found if found.lengths.any() else None
 
@@ -203,15 +207,14 @@ class Block:
         loss, steps = torch.zeros(clients, device=device, dtype=self.client.dtype), torch.zeros(clients, device=device)
         begins = np.cumsum(view.sizes) - view.sizes
         for phase, orders in epochs:
-            learning = self.method.trains(phase)
             for minibatch in _minibatches(orders, begins, self.client.config.training.batch_size, device):
                 if self.abandoned.is_set():
                     raise MotetError("nobody waits for it any more")
                 forward = first or self._forward(params, phase, minibatch.of(batch))
                 first, active = None, forward.batch.mask.any(1)
                 gradients, losses = self._gradient(forward, phase, start, aux)
-                for name in learning:
-                    params[name] = optimiser.step(name, params[name], gradients[name], active)
+                for name, gradient in gradients.items():
+                    params[name] = optimiser.step(name, params[name], gradient, active)
                 self._touch(touched, gradients)
                 loss, steps = loss + torch.where(active, losses, 0), steps + active
         return Trained(params, touched, loss / steps.clamp(min=1))
@@ -250,7 +253,7 @@ class Block:
         found = {}
         for m in self.method.modalities:
             part = f"encoder.{m}"
-            if take_many(self.method.network.parts[part]):
+            if self._many[m]:
                 flat = self.method.network(params, part, x[m].flatten(0, 1))
                 found[m] = flat.reshape(*x[m].shape[:2], -1)
             else:

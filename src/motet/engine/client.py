@@ -23,7 +23,7 @@ from motet.stream.assessment import Assessor
 from motet.stream.view import View
 from motet.wire.codec import parse
 from motet.wire.message import encode
-from motet.wire.upload import Upload, received
+from motet.wire.upload import received, received_prototypes
 
 
 class Client:
@@ -75,8 +75,8 @@ class Client:
             stage = "building prototypes"
             packed = self._prototypes(round, encoded, batch)
             if packed:
-                prototypes = received(encode(packed, self.config.recipe.prototype_bits, by_row=True))
-                prototypes = prototypes._replace(content=_rows(proto.unpack(_first(prototypes), self.method.classes)))
+                message = encode(packed, self.config.recipe.prototype_bits, by_row=True)
+                prototypes = received_prototypes(message, self.method.classes)
             stage = "training"
             epochs = self.plan(round, [client], [len(view.y)])
             params, learnt, loss = self.train(round, start, aux, batch, epochs)
@@ -223,11 +223,3 @@ def take_rows(batch: Batch, rows: slice | Tensor) -> Batch:
 
     y = None if batch.y is None else batch.y[rows]
     return Batch(chosen(batch.x), y, batch.mask[rows], chosen(batch.present), chosen(batch.quality))
-
-
-def _first(upload: Upload) -> State:
-    return {name: value[0] for name, value in upload.content.items()}
-
-
-def _rows(state: State) -> State:
-    return {name: value[None] for name, value in state.items()}

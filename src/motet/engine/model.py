@@ -64,10 +64,11 @@ class Model:
         """
         view = self._view(x)
         batch = self._client.batch(view, self._client.assessor.score(view, self._state.shared["quality"]))
-        aux, shared = self._method.aux(self._state.shared), self._state.shared["model"]
+        shared = self._client.receive(self._state.shared)
+        aux = self._method.aux(shared)
         privates = [self._state.private.get(k, {}) for k in range(self._federation.clients)]
         found = []
-        for model in self._method.aggregate.models(shared, privates):
+        for model in self._method.aggregate.models(shared["model"], privates):
             logits = self._method.logits(model, aux, self._method.encode(model, batch.x), batch)
             found.append(torch.softmax(logits.double(), dim=1))
         return np.asarray(torch.stack(found).mean(0).cpu().numpy())

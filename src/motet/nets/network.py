@@ -35,7 +35,11 @@ class Network:
         self._short = {part: [name for name, _ in module.named_parameters()] for part, module in self.parts.items()}
         self.names = {part: [f"{part}.{name}" for name in names] for part, names in self._short.items()}
         self.part_of = {name: part for part, names in self.names.items() for name in names}
-        self.dimensions = {name: value.dim() for name, value in self.state().items()}
+        self.dimensions = {
+            name: self.parts[part].get_parameter(short).dim()
+            for part, names in self.names.items()
+            for short, name in zip(self._short[part], names, strict=True)
+        }
 
     def __call__(self, params: Mapping[str, Tensor], part: str, x: Tensor) -> Tensor:
         """Apply one part with the given parameters."""

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from motet.learn import prototypes as proto
 from motet.nets.network import State
 from motet.wire.codec import EXACT, check_ranges, dequantise, quantise
 from motet.wire.message import HEADER, decode, entry_length
@@ -38,7 +39,15 @@ class Upload(NamedTuple):
 
 def received(message: bytes) -> Upload:
     """Read one client's message."""
-    content = decode(message)
+    return _of_one(decode(message), message)
+
+
+def received_prototypes(message: bytes, classes: int) -> Upload:
+    """Read one client's prototypes, with a row for every class."""
+    return _of_one(proto.unpack(decode(message), classes), message)
+
+
+def _of_one(content: State, message: bytes) -> Upload:
     held = {name: torch.ones(1, dtype=torch.bool) for name in content}
     return Upload({name: value[None] for name, value in content.items()}, held, np.array([len(message)]))
 
@@ -63,7 +72,7 @@ def uploads(content: State, held: Mapping[str, Tensor], bits: int) -> Upload:
 
 
 def contributions(summary: Mapping[str, Mapping[str, Tensor]], bits: int) -> Upload:
-    """Return what `received` would make of K clients' prototypes (see `motet.learn.prototypes.pack`).
+    """Return what `received_prototypes` would make of K clients' messages.
 
     Parameters
     ----------
@@ -99,8 +108,8 @@ def through(values: Tensor, bits: int) -> Tensor:
     """Return what arrives of numbers that are quantised row by row, (R, ...) to the same."""
     if bits >= EXACT or not values.is_floating_point() or values.dim() == 1 or values.numel() == 0:
         return values
-    rows = values.reshape(len(values), -1)
-    ranges, packed = quantise(rows.cpu().numpy(), bits)
-    check_ranges(ranges, bits, rows.cpu().numpy().dtype)
+    rows = values.reshape(len(values), -1).cpu().numpy()
+    ranges, packed = quantise(rows, bits)
+    check_ranges(ranges, bits, rows.dtype)
     found = torch.from_numpy(dequantise(ranges, packed, rows.shape[1], bits))
     return found.to(values.dtype).reshape(values.shape).to(values.device)

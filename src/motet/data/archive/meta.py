@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from motet.data.dataset import KINDS, Modality
 from motet.errors import InputError, unknown
@@ -120,14 +120,14 @@ def _modality(path: Path, name: str, entry: object) -> Modality:
 def _words(path: Path, where: str, entry: Mapping[str, object]) -> dict[str, int]:
     """Read what a tokens modality says of its ids."""
     size = entry.get("vocabulary")
-    if not _is_whole(size) or not 1 <= size <= MOST_WORDS:  # type: ignore[operator]
+    if not _is_whole(size) or not 1 <= size <= MOST_WORDS:
         _fail(path, f"{where}: vocabulary must be the number of ids, 1 to {MOST_WORDS:,}, not {_short(size)}")
-    words: dict[str, int] = {"vocabulary": size}  # type: ignore[dict-item]
+    words: dict[str, int] = {"vocabulary": size}
     for special, default in (("pad", 0), ("unknown", 1)):
         value = entry.get(special, default)
-        if not _is_whole(value) or not 0 <= value < words["vocabulary"]:  # type: ignore[operator]
+        if not _is_whole(value) or not 0 <= value < words["vocabulary"]:
             _fail(path, f"{where}: {special} must be an id from 0 to {words['vocabulary'] - 1}, not {_short(value)}")
-        words[special] = value  # type: ignore[assignment]
+        words[special] = value
     return words
 
 
@@ -160,7 +160,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_whole(value: object) -> bool:
+def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
