@@ -44,11 +44,12 @@ def drawn(steps: int, clients: int, seed: int) -> tuple[Values, list[Values]]:
 def at_once(kind: str, start: Values, gradients: list[Values], active: list[list[bool]]) -> list[Values]:
     """Return the parameters of all clients after each step."""
     optimiser = Optimiser(TrainingSettings(**KINDS[kind]), RATE)
-    values, after = dict(start), []
+    moved: Values = {}
+    after = []
     for step, who in zip(gradients, active, strict=True):
         for name, gradient in step.items():
-            values[name] = optimiser.step(name, values[name], gradient, torch.tensor(who))
-        after.append({name: value.clone() for name, value in values.items()})
+            moved[name] = optimiser.step(name, moved.get(name), gradient, torch.tensor(who))
+        after.append({name: value + moved[name] if name in moved else value for name, value in start.items()})
     return after
 
 
@@ -112,9 +113,9 @@ def test_a_parameter_that_does_not_learn_in_a_phase_keeps_its_own_count_of_steps
 def test_rest_leaves_every_bit_whatever_the_gradient_says(kind: str) -> None:
     """Neither the parameter nor any moment or count of steps of a client moves, and nonsense does not reach it."""
     optimiser = Optimiser(TrainingSettings(**KINDS[kind]), RATE)
-    start, gradients = drawn(steps=2, clients=3, seed=2)
+    _, gradients = drawn(steps=2, clients=3, seed=2)
     active = torch.tensor([True, False, True])
-    before = optimiser.step("weight", start["weight"], gradients[0]["weight"], torch.ones(3, dtype=torch.bool))
+    before = optimiser.step("weight", None, gradients[0]["weight"], torch.ones(3, dtype=torch.bool))
     once = before.clone()
     kept = [state["weight"][1].clone() for state in moments(optimiser)]
     nonsense = gradients[1]["weight"].clone()
@@ -133,28 +134,19 @@ def moments(optimiser: Optimiser) -> list[Values]:
 
 
 @every_kind
-def test_what_all_clients_begin_with_is_not_written_over(kind: str) -> None:
-    optimiser = Optimiser(TrainingSettings(**KINDS[kind]), RATE)
-    start, gradients = drawn(steps=2, clients=2, seed=3)
-    value, wanted = start["weight"], start["weight"].clone()
-    for step in gradients:
-        value = optimiser.step("weight", value, step["weight"], torch.tensor([True, False]))
-    assert torch.equal(start["weight"], wanted)
-    assert torch.equal(value[1], wanted)
-
-
-@every_kind
 def test_single_precision_stays_single(kind: str) -> None:
     optimiser = Optimiser(TrainingSettings(**KINDS[kind]), RATE)
-    value = optimiser.step("w", torch.zeros(2), torch.ones(3, 2), torch.tensor([True, True, False]))
+    value = optimiser.step("w", None, torch.ones(3, 2), torch.tensor([True, True, False]))
     assert value.dtype == torch.float32
     torch.testing.assert_close(value, -RATE * torch.tensor([[1.0, 1], [1, 1], [0, 0]]))  # Adam's first step is the rate
 
 
 def test_momentum_by_hand() -> None:
     optimiser = Optimiser(TrainingSettings(momentum=0.5), 0.1)
-    value = torch.zeros(2, 1, dtype=torch.float64)
+    moved = None
     for gradient, active in (([1.0, 2.0], [True, False]), ([1.0, 2.0], [True, True]), ([0.0, 2.0], [True, True])):
-        value = optimiser.step("w", value, torch.tensor(gradient, dtype=torch.float64)[:, None], torch.tensor(active))
+        own = torch.tensor(gradient, dtype=torch.float64)[:, None]
+        moved = optimiser.step("w", moved, own, torch.tensor(active))
+    assert moved is not None
     # client 0: v = 1, 1.5, 0.75; client 1 begins a step later: v = 2, 3
-    torch.testing.assert_close(value, torch.tensor([[-0.325], [-0.5]], dtype=torch.float64), rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(moved, torch.tensor([[-0.325], [-0.5]], dtype=torch.float64), rtol=1e-14, atol=1e-14)

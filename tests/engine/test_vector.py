@@ -15,9 +15,11 @@ from people import configured, finish, people
 from trap import Trap
 
 from motet.data.dataset import ArrayDataset, Modality
+from motet.engine.block import Block
 from motet.engine.client import Client
 from motet.engine.federation import check
 from motet.engine.optimiser import Optimiser
+from motet.engine.outcome import Outcome
 from motet.engine.run import Finished, run
 from motet.engine.watch import Watch
 from motet.errors import InputError, Interrupted, MotetError
@@ -27,7 +29,6 @@ from motet.learn.recipe import RECIPES
 from motet.record import checkpoint
 from motet.record.folder import RunFolder
 from motet.stream.assessment import Oracle
-from motet.stream.view import View, Views
 from twins import assert_states_close, assert_twins
 
 SIZES = [9, 26, 8, 17, 12]
@@ -341,7 +342,6 @@ STAGES = [
     (proto, "summarise", "building prototypes"),
     (Optimiser, "step", "training"),
     (Mean, "message", "sending"),
-    (Mean, "keep", "sending"),
 ]
 
 
@@ -350,21 +350,21 @@ STAGES = [
 def test_a_failure_names_its_clients_the_round_and_the_stage(
     monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, stage: str, after: int, named: str
 ) -> None:
-    blocks: list[tuple[int, ...]] = []
-    view = Views.view
+    blocks: list[list[int]] = []
+    run = Block.run
 
-    def breaking(views: Views, number: int, *clients: int) -> View:
-        """Break a function when so many blocks are done: a view is the first that a block asks for."""
+    def breaking(block: Block, number: int, clients: list[int], *rest: Any) -> Outcome:
+        """Break a function when so many blocks are done."""
         if len(blocks) == after:
             monkeypatch.setattr(owner, name, Trap(getattr(owner, name), RuntimeError("it broke"), 0))
         blocks.append(clients)
-        return view(views, number, *clients)
+        return run(block, number, clients, *rest)
 
-    monkeypatch.setattr(Views, "view", breaking)
+    monkeypatch.setattr(Block, "run", breaking)
     with pytest.raises(MotetError, match=rf"^{named}, round 1, {stage}: RuntimeError: it broke$") as error:
         finish(uneven(), recipe="qqr", engine="vector", chunk=2, rounds=1)
     assert isinstance(error.value.__cause__, RuntimeError)
-    assert blocks == [(0, 1), (2, 3), (4,)][: after + 1]
+    assert blocks[: after + 1] == [[0, 1], [2, 3], [4]][: after + 1]
 
 
 def test_a_failure_of_a_later_round_names_that_round(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,9 +60,9 @@ class Forward(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What training leaves: parameters, (K, ...) or as they were; who learnt which part; each client's mean loss."""
+    """What training leaves: how far parameters moved, (K, ...); who learnt which part; each client's mean loss."""
 
-    params: State
+    moved: State
     touched: dict[str, Tensor]
     loss: Tensor
 
@@ -114,8 +114,8 @@ class Block:
                     who = f"client {k}"
                     raise MotetError(self.client.diverged(loss, round))
             stage = "sending"
-            model = self._updates(start, trained)
-            kept = self.method.aggregate.keep(self._rows(trained.params, len(clients)))
+            model = self._updates(trained)
+            kept = self._keep(start, trained)
         except MotetError as error:
             raise MotetError(f"{who}, round {round}, {stage}: {error}") from error
         except Exception as error:
@@ -202,7 +202,7 @@ class Block:
         """Train every client; `first` is the way of the first minibatch, where it has been gone already."""
         clients, device = len(view.sizes), batch.mask.device
         optimiser = Optimiser(self.client.config.training, self.client.rate(round))
-        params = dict(start)
+        moved: State = {}
         touched = {part: torch.zeros(clients, dtype=torch.bool, device=device) for part in self.method.network.names}
         loss, steps = torch.zeros(clients, device=device, dtype=self.client.dtype), torch.zeros(clients, device=device)
         begins = np.cumsum(view.sizes) - view.sizes
@@ -210,14 +210,14 @@ class Block:
             for minibatch in _minibatches(orders, begins, self.client.config.training.batch_size, device):
                 if self.abandoned.is_set():
                     raise MotetError("nobody waits for it any more")
-                forward = first or self._forward(params, phase, minibatch.of(batch))
+                forward = first or self._forward(_after(start, moved), phase, minibatch.of(batch))
                 first, active = None, forward.batch.mask.any(1)
                 gradients, losses = self._gradient(forward, phase, start, aux)
                 for name, gradient in gradients.items():
-                    params[name] = optimiser.step(name, params[name], gradient, active)
+                    moved[name] = optimiser.step(name, moved.get(name), gradient, active)
                 self._touch(touched, gradients)
                 loss, steps = loss + torch.where(active, losses, 0), steps + active
-        return Trained(params, touched, loss / steps.clamp(min=1))
+        return Trained(moved, touched, loss / steps.clamp(min=1))
 
     def _forward(self, params: State, phase: Phase, batch: Batch) -> Forward:
         """Encode a minibatch of every client, (K, B, ...), so that gradients find their way to what learns."""
@@ -269,13 +269,23 @@ class Block:
                     break
                 touched[part] = touched[part] | gradients[name].flatten(1).any(1)
 
-    def _updates(self, start: State, trained: Trained) -> Upload | None:
+    def _updates(self, trained: Trained) -> Upload | None:
         changed = [n for part, names in self.method.network.names.items() if trained.touched[part].any() for n in names]
         part_of = self.method.network.part_of
-        delta = self.method.aggregate.message({name: trained.params[name] - start[name] for name in changed})
+        delta = self.method.aggregate.message({name: trained.moved[name] for name in changed})
         if not delta:
             return None
         return uploads(delta, {name: trained.touched[part_of[name]] for name in delta}, self.client.bits)
+
+    def _keep(self, start: State, trained: Trained) -> State:
+        if not self.method.aggregate.personal:
+            return {}
+        return self.method.aggregate.keep(self._rows(_after(start, trained.moved), len(trained.loss)))
+
+
+def _after(start: State, moved: State) -> State:
+    """Return parameters that have moved, (K, ...), and those that have not as they were."""
+    return {name: value + moved[name] if name in moved else value for name, value in start.items()}
 
 
 def _consecutive(sizes: np.ndarray, device: torch.device) -> Rectangle:

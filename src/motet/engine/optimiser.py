@@ -26,25 +26,28 @@ class Optimiser:
         self.second: State = {}
         self.steps: dict[str, Tensor] = {}
 
-    def step(self, name: str, value: Tensor, gradient: Tensor, active: Tensor) -> Tensor:
-        """Return a parameter after a step.
+    def step(self, name: str, moved: Tensor | None, gradient: Tensor, active: Tensor) -> Tensor:
+        """Return how far a parameter has moved in the round after a step.
+
+        That, and not the parameter, is carried on: it is what devices send, and most parameters are large.
 
         Parameters
         ----------
         name : str
-        value : Tensor (K, ...), or (...) while it is the same for all clients
+        moved : Tensor (K, ...), optional
+            Before the step; none before the first one.
         gradient : Tensor (K, ...)
         active : bool (K,)
             Who has a minibatch; for the others nothing changes, neither the parameter nor any moment.
         """
         rows = active.reshape(-1, *[1] * (gradient.dim() - 1))
-        every = bool(active.all())
         if self.settings.optimizer == "adam":
             change = self._adam(name, gradient, rows)
         else:
             change = self._sgd(name, gradient, rows)
-        moved = torch.add(value, change, alpha=-self.rate)
-        return moved if every else torch.where(rows, moved, value)
+        if not bool(active.all()):
+            change = torch.where(rows, change, 0)
+        return change * -self.rate if moved is None else torch.add(moved, change, alpha=-self.rate)
 
     def _sgd(self, name: str, gradient: Tensor, rows: Tensor) -> Tensor:
         """v <- mu v + g, from v = g at the client's first step."""

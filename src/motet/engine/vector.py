@@ -18,6 +18,7 @@ import torch
 
 from motet.engine.block import Block
 from motet.engine.client import Client
+from motet.engine.memory import keep_freed_memory
 from motet.engine.outcome import Outcome
 from motet.engine.state import Shared
 from motet.nets.network import State
@@ -38,6 +39,7 @@ class Vector:
     def __init__(self, client: Client, views: Views, chunk: int) -> None:
         self.views, self.chunk = views, chunk
         self.workers = torch.get_num_threads()
+        keep_freed_memory()
         self._pool = ThreadPoolExecutor(self.workers, "block", torch.set_num_threads, (1,))
         self._abandoned = threading.Event()
         self._idle: SimpleQueue[Block] = SimpleQueue()
@@ -61,7 +63,7 @@ class Vector:
                 privates = [private.get(k, {}) for k in clients]
                 view = self.views.view(round, *clients)
                 running.append(self._pool.submit(self._run, round, clients, view, shared, privates))
-                if len(running) == self.workers:
+                if len(running) > self.workers:  # one more waits, so that nobody does while outcomes are joined
                     yield running[0].result()
                     running.popleft()
             while running:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -11,7 +11,15 @@ from motet.nets.network import State
 
 
 class Aggregate:
-    """The family's interface, with the usual answers."""
+    """The family's interface, with the usual answers.
+
+    Attributes
+    ----------
+    personal : bool
+        Whether clients keep parameters of their own from round to round.
+    """
+
+    personal: ClassVar[bool] = False
 
     def receive(self, model: State, private: State) -> State:
         """Return the parameters that a client starts from."""

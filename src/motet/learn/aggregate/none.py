@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -14,6 +15,8 @@ from motet.nets.network import State
 @dataclass(frozen=True)
 class NoAggregate(Aggregate):
     """Local training alone; the global model never changes."""
+
+    personal: ClassVar[bool] = True
 
     def receive(self, model: State, private: State) -> State:
         return private or model
