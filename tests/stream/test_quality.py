@@ -12,8 +12,9 @@ from sklearn.metrics import roc_auc_score
 from motet.data.dataset import Modality
 from motet.stream.bank import CAPACITY
 from motet.stream.degradation import degrade
-from motet.stream.quality import assess, join, score, shared, summarise, wanted
-from motet.stream.reference import FLOOR, histogram, key, knows
+from motet.stream.message import write
+from motet.stream.quality import assess, join, shared, summarise, wanted
+from motet.stream.reference import FLOOR, histograms, key, knows
 from motet.stream.statistics import statistics
 
 SENSOR = Modality("sensor", "signal", (3, 64))
@@ -31,7 +32,13 @@ def waves(n, seed, classes=(0, 1, 2)):
 
 
 def tell(x, y, reference, *, calibrating=False, modality=SENSOR):
-    return summarise(modality, statistics(modality, x), y, reference, calibrating=calibrating)
+    """What one client tells of its samples."""
+    owner = np.zeros(len(y), dtype=int)
+    return {modality.name: summarise(assess(modality, x, reference), y, owner, 1, calibrating=calibrating)}
+
+
+def score(modality, x, reference):
+    return assess(modality, x, reference).quality
 
 
 def learn(rounds, calibration_rounds=0, clients=5, bad=lambda r, k: False, shift=4.0):
@@ -49,12 +56,13 @@ def learn(rounds, calibration_rounds=0, clients=5, bad=lambda r, k: False, shift
 
 def test_without_a_reference_everything_is_good():
     x, y = waves(10, 0)
-    quality, distance, points = assess(SENSOR, x, {})
+    quality, distance, points, edge = assess(SENSOR, x, {})
+    assert edge is None
     np.testing.assert_array_equal(quality, 1)
     np.testing.assert_array_equal(distance, 0)
     np.testing.assert_array_equal(points, statistics(SENSOR, x))
     assert not knows(shared(join({}, [{}, {}], ["sensor"], round=1)), "sensor")
-    assert tell(x[:0], y[:0], {}) == {}
+    assert len(tell(x[:0], y[:0], {})["sensor"].label) == 0
     assert score(SENSOR, x[:0], shared(learn(1))).shape == (0,)
 
 
@@ -63,10 +71,10 @@ def test_scores_follow_the_formula(calibration_rounds):
     reference = shared(learn(6, calibration_rounds))
     x, _ = waves(50, 7)
     x[25:] += np.linspace(0, 3, 25, dtype=np.float32)[:, None, None]
-    quality, distance, _ = assess(SENSOR, x, reference)
-    expected = np.where(distance <= 1, 1, np.maximum(0, 1 - (distance - 1)))  # in units of the edge
+    quality, distance, _, edge = assess(SENSOR, x, reference)
+    assert edge == reference[key("sensor", "edge")]
+    expected = np.where(distance <= edge, 1, np.maximum(0, 1 - (distance - edge) / edge))
     np.testing.assert_allclose(quality, expected, atol=1e-12)
-    np.testing.assert_array_equal(score(SENSOR, x, reference), quality)
 
 
 def test_calibration_takes_plain_moments_of_everything():
@@ -125,16 +133,17 @@ def test_where_most_samples_are_far_it_is_the_reference_that_was_wrong():
 
 
 def distances_over_edge(x, memory):
-    return assess(SENSOR, x, shared(memory))[1]
+    found = assess(SENSOR, x, shared(memory))
+    return found.distance / found.edge
 
 
 def test_old_distances_fade_from_the_edge():
     memory = {}
     for r in range(1, 9):
         x, y = waves(60, r)
-        message = tell(x, y, {})
-        message["quality/sensor/distances"] = histogram(np.full(60, 6.0 if r == 1 else 2.0)).astype(np.int32)
-        memory = join(memory, [message], ["sensor"], round=r)
+        far = np.full(60, 6.0 if r == 1 else 2.0)
+        told = tell(x, y, {})["sensor"]._replace(distances=histograms(far, np.zeros(60, dtype=int), 1))
+        memory = join(memory, [{"sensor": told}], ["sensor"], round=r)
     assert memory[key("sensor", "edge")] == pytest.approx(2, rel=0.1)
 
 
@@ -174,10 +183,29 @@ def test_memory_is_flat_not_changed_and_bounded():
     assert many["bank/sensor/group"].max() == CAPACITY - 1
 
 
+@pytest.mark.parametrize("calibrating", [False, True])
+@pytest.mark.parametrize("known", [False, True])
+def test_clients_at_once_are_clients_one_by_one(known, calibrating):
+    reference = shared(learn(3)) if known else {}
+    sizes = [20, 0, 7, 30]
+    x, y = waves(sum(sizes), 9)
+    x[:4] += 4
+    y[5:15] = -1
+    owner = np.repeat(np.arange(4), sizes)
+    at_once = summarise(assess(SENSOR, x, reference), y, owner, 4, calibrating=calibrating)
+    alone = [tell(x[owner == k], y[owner == k], reference, calibrating=calibrating)["sensor"] for k in range(4)]
+    np.testing.assert_array_equal(at_once.group, np.repeat(np.arange(4), [len(s.label) for s in alone]))
+    np.testing.assert_array_equal(at_once.distances, np.concatenate([s.distances for s in alone]))
+    for field in ("label", "good"):
+        np.testing.assert_array_equal(getattr(at_once, field), np.concatenate([getattr(s, field) for s in alone]))
+    for found, one_by_one in zip(at_once.parts, zip(*(s.parts for s in alone), strict=True), strict=True):
+        np.testing.assert_array_equal(found, np.concatenate(one_by_one))
+
+
 def test_messages_are_small():
     x, y = waves(200, 0, classes=range(3))
     reference = shared(learn(3))
-    sent = tell(x, y, reference)
+    sent = write("sensor", tell(x, y, reference)["sensor"])
     assert sum(value.nbytes for value in sent.values()) < 2048
     assert sum(value.nbytes for value in reference.values()) < 2048
 
@@ -240,12 +268,12 @@ def stream(modality, x, y, fault, rate, calibration_rounds, rounds, per_client=1
             i = rng.choice(len(y), per_client, replace=False)
             hit = r > calibration_rounds and rng.random() < rate
             view = degrade(modality, fault, x[i], 3.0, rng) if hit else x[i]
-            quality, _, points = assess(modality, view, shared(memory))
+            assessment = assess(modality, view, shared(memory))
             if r > max(calibration_rounds, rounds // 2):
                 truth.append(np.full(len(i), hit))
-                doubt.append(1 - quality)
+                doubt.append(1 - assessment.quality)
             messages.append(
-                summarise(modality, points, y[i], shared(memory), calibrating=r <= calibration_rounds)
+                {modality.name: summarise(assessment, y[i], 0 * i, 1, calibrating=r <= calibration_rounds)}
                 if wanted(r, calibration_rounds)
                 else {}
             )

@@ -14,13 +14,28 @@ from motet.stream.reference import (
     build,
     distance,
     edge_of,
-    histogram,
+    histograms,
     key,
     knows,
     quality,
     quantile,
     regularise,
 )
+
+
+def counted(distances):
+    """One histogram of them all."""
+    return histograms(distances, np.zeros(len(distances), dtype=int), 1)[0]
+
+
+def test_histograms_are_of_each_group_by_itself():
+    far = np.array([0.1, 3.0, 3.0, 99.0])
+    found = histograms(far, np.array([0, 0, 2, 2]), 3)
+    assert found.shape == (3, 65)
+    np.testing.assert_array_equal(found[0], counted(far[:2]))
+    assert found[1].sum() == 0
+    np.testing.assert_array_equal(found[2], counted(far[2:]))
+    assert found[0][0] == found[2][64] == 1
 
 
 def test_quality_formula():
@@ -84,29 +99,29 @@ def test_a_class_with_hardly_a_sample_is_not_known():
 
 def test_edges():
     d = np.abs(np.random.default_rng(0).standard_normal(20000)) + 1
-    counts = histogram(d).astype(float)
+    counts = counted(d).astype(float)
     assert quantile(counts, 0.5) == pytest.approx(np.quantile(d, 0.5), rel=0.02)
     assert edge_of(counts, 3, clean=True) == pytest.approx(np.quantile(d, 0.98), rel=0.02)
     assert edge_of(np.zeros_like(counts), 3, clean=True) == pytest.approx(chi(3).ppf(0.98))
-    bad = counts + histogram(np.full(4000, 40.0))
+    bad = counts + counted(np.full(4000, 40.0))
     assert edge_of(bad, 3, clean=True) > 30
     assert edge_of(bad, 3, clean=False) == pytest.approx(np.quantile(d, 0.98), rel=0.05)
 
 
 def test_a_few_far_samples_count_as_good_ones_and_many_do_not():
-    counts = histogram(np.full(1000, 1.0)).astype(float)
+    counts = counted(np.full(1000, 1.0)).astype(float)
     limit = 4.0  # times the median distance
-    few, many = (counts + histogram(np.full(n, 30.0)) for n in (15, 25))
+    few, many = (counts + counted(np.full(n, 30.0)) for n in (15, 25))
     none = edge_of(counts, 3, clean=False)
     assert edge_of(few, 3, clean=False) == pytest.approx(none, rel=0.01)  # the 98 % lie among the near ones
     assert edge_of(many, 3, clean=False) == pytest.approx(limit, rel=0.15)  # beyond them, but no farther than the limit
-    most = counts + histogram(np.full(40, 30.0))
+    most = counts + counted(np.full(40, 30.0))
     assert edge_of(most, 3, clean=False) == pytest.approx(none, rel=0.01)
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=20))
 def test_every_distance_is_counted(distances):
-    counts = histogram(np.array(distances))
+    counts = counted(np.array(distances))
     assert len(counts) == 65
     assert counts.sum() == len(distances)
     assert 0.25 <= quantile(counts.astype(float), 0.98) <= 64

@@ -29,7 +29,7 @@ from motet.learn.sample import Batch, PerModality
 from motet.nets.layers import take_many
 from motet.nets.network import State
 from motet.stream.view import View
-from motet.wire.message import encode
+from motet.wire.told import told
 from motet.wire.upload import Upload, contributions, uploads
 
 
@@ -93,7 +93,7 @@ class Block:
         """Run a block; a failure names its clients, the round and the stage."""
         who, stage = _named(clients), "assessing quality"
         try:
-            quality, told = self.client.assessor.look(round, view, shared["quality"])
+            quality, summaries = self.client.assessor.look(round, view, shared["quality"])
             batch = self.client.batch(view, quality)
             stage = "receiving"
             shared = self.client.receive(shared)
@@ -128,9 +128,9 @@ class Block:
             loss=float(trained.loss.double().sum()),
             hits=hits,
             online_loss=online_loss,
+            told=told(summaries, len(clients)),
             model=model,
             prototypes=prototypes,
-            told=[(message, len(encode(message))) for message in told if message],
             private={k: {n: value[i].clone() for n, value in kept.items()} for i, k in enumerate(clients) if kept},
         )
 

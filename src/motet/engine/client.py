@@ -23,6 +23,8 @@ from motet.stream.assessment import Assessor
 from motet.stream.view import View
 from motet.wire.codec import parse
 from motet.wire.message import encode
+from motet.wire.told import encode_summaries
+from motet.wire.told import received as received_told
 from motet.wire.upload import received, received_prototypes
 
 
@@ -63,7 +65,7 @@ class Client:
         stage = "assessing quality"
         prototypes = model = None
         try:
-            quality, told = self.assessor.look(round, view, shared["quality"])
+            quality, summaries = self.assessor.look(round, view, shared["quality"])
             batch = self.batch(view, quality)
             stage = "receiving"
             shared = self.receive(shared)
@@ -81,6 +83,7 @@ class Client:
             epochs = self.plan(round, [client], [len(view.y)])
             params, learnt, loss = self.train(round, start, aux, batch, epochs)
             stage = "sending"
+            told = received_told(encode_summaries(summaries), self.method.modalities)
             update = self.method.aggregate.message({name: params[name] - start[name] for name in learnt})
             if update:
                 model = received(encode(update, self.bits))
@@ -97,9 +100,9 @@ class Client:
             loss=loss,
             hits=hits,
             online_loss=online_loss,
+            told=told,
             model=model,
             prototypes=prototypes,
-            told=[(message, len(encode(message))) for message in told if message],
             private={client: kept} if kept else {},
         )
 

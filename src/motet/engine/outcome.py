@@ -8,6 +8,7 @@ import numpy as np
 
 from motet.nets.network import State
 from motet.stream.view import View
+from motet.wire.told import Told
 from motet.wire.upload import Upload
 
 
@@ -28,8 +29,8 @@ class Outcome:
     hits, online_loss : int, float
         Over the arrivals, before learning.
     model, prototypes : Upload or None
-    told : list of (State, int)
-        What clients tell of their samples' quality, and the length of each message.
+    told : Told
+        Of their samples' quality.
     private : dict of client to State
     """
 
@@ -40,7 +41,7 @@ class Outcome:
     loss: float
     hits: int
     online_loss: float
+    told: Told
     model: Upload | None = None
     prototypes: Upload | None = None
-    told: list[tuple[State, int]] = field(default_factory=list)
     private: dict[int, State] = field(default_factory=dict)

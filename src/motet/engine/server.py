@@ -76,9 +76,9 @@ class Server:
             if prototypes is not None and outcome.prototypes is not None:
                 ledger.count("up", "prototypes", int(outcome.prototypes.lengths.sum()))
                 prototypes.add(outcome.prototypes.content)
-            for message, length in outcome.told:
-                ledger.count("up", "quality", length)
-                quality.append(message)
+            if outcome.told.lengths.any():
+                ledger.count("up", "quality", int(outcome.told.lengths.sum()))
+                quality.append(outcome.told.summaries)
             if outcome.model is not None:
                 ledger.count("up", "model", int(outcome.model.lengths.sum()))
                 model = aggregate.add(model, *outcome.model[:2], self._weights(outcome))

@@ -63,7 +63,7 @@ class Vector:
                 privates = [private.get(k, {}) for k in clients]
                 view = self.views.view(round, *clients)
                 running.append(self._pool.submit(self._run, round, clients, view, shared, privates))
-                if len(running) > self.workers:  # one more waits, so that nobody does while outcomes are joined
+                if len(running) == 2 * self.workers:  # as many wait, so that nobody does while outcomes are joined
                     yield running[0].result()
                     running.popleft()
             while running:

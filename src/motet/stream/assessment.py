@@ -6,15 +6,20 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from motet.config import AssessmentSettings
-from motet.data.dataset import Modality
+from motet.data.dataset import Flags, Modality
 from motet.stream import quality
+from motet.stream.message import Summary
 from motet.stream.view import View
 
 State = dict[str, Tensor]
-Scores = dict[str, np.ndarray]
+Floats = NDArray[np.float64]
+Scores = dict[str, Floats]
+Summaries = dict[str, Summary]
+"""Of each modality, what clients tell of its samples; empty where nothing is assessed."""
 
 
 class Assessor:
@@ -32,12 +37,12 @@ class Assessor:
         """Return the quality of each sample and modality, float64 (n,); 1 where it is absent."""
         return {m: np.ones(len(view.y)) for m in self.modalities}
 
-    def look(self, round: int, view: View, reference: State) -> tuple[Scores, list[State]]:  # noqa: A002
-        """Return the scores of clients' samples in a round, and what each client tells the server about them."""
-        return self.score(view, reference), [{} for _ in view.sizes]
+    def look(self, round: int, view: View, reference: State) -> tuple[Scores, Summaries]:  # noqa: A002
+        """Return the scores of clients' samples in a round, and what the clients tell the server about them."""
+        return self.score(view, reference), {}
 
-    def learn(self, round: int, memory: State, messages: list[State]) -> tuple[State, State]:  # noqa: A002
-        """Return the server's next memory and the reference for devices, from messages in client order."""
+    def learn(self, round: int, memory: State, told: list[Summaries]) -> tuple[State, State]:  # noqa: A002
+        """Return the server's next memory and the reference for devices, from what was told in client order."""
         return {}, {}
 
 
@@ -45,7 +50,7 @@ class Oracle(Assessor):
     """The generator's truth: 0 for a degraded sample, 1 for any other."""
 
     def score(self, view: View, reference: State) -> Scores:
-        return {m: 1.0 - view.degraded[m] for m in self.modalities}
+        return {m: np.where(view.degraded[m], 0.0, 1.0) for m in self.modalities}
 
 
 class Assessed(Assessor):
@@ -63,43 +68,37 @@ class Assessed(Assessor):
         self.calibration_rounds = calibration_rounds
 
     def score(self, view: View, reference: State) -> Scores:
-        return {m: found for m, (found, _) in self._assess(view, _arrays(reference)).items()}
+        assessed = self._assess(view, _arrays(reference))
+        return {m: self._everywhere(view.present[m], own.quality) for m, own in assessed.items()}
 
-    def look(self, round: int, view: View, reference: State) -> tuple[Scores, list[State]]:  # noqa: A002
-        known = _arrays(reference)
-        calibrating = round <= self.calibration_rounds
+    def look(self, round: int, view: View, reference: State) -> tuple[Scores, Summaries]:  # noqa: A002
+        calibrating, clients = round <= self.calibration_rounds, len(view.sizes)
+        owner = np.repeat(np.arange(clients), view.sizes)
         scores: Scores = {}
-        told: list[dict[str, np.ndarray]] = [{} for _ in view.sizes]
-        ends = np.cumsum(view.sizes)[:-1]
-        for m, (found, points) in self._assess(view, known).items():
-            scores[m] = np.ones_like(found) if calibrating else found
+        told: Summaries = {}
+        for m, assessed in self._assess(view, _arrays(reference)).items():
+            there = view.present[m]
+            scores[m] = np.ones(len(there)) if calibrating else self._everywhere(there, assessed.quality)
             if quality.wanted(round, self.calibration_rounds):
-                there = view.present[m]
-                before = np.cumsum(there)[ends - 1]  # present rows before each client but the first
-                pieces = zip(np.split(points, before), np.split(view.y[there], before), told, strict=True)
-                for own, y, message in pieces:
-                    message |= quality.summarise(self.modalities[m], own, y, known, calibrating=calibrating)
-        return scores, [_tensors(message) for message in told]
+                told[m] = quality.summarise(assessed, view.y[there], owner[there], clients, calibrating=calibrating)
+        return scores, told
 
-    def learn(self, round: int, memory: State, messages: list[State]) -> tuple[State, State]:  # noqa: A002
+    def learn(self, round: int, memory: State, told: list[Summaries]) -> tuple[State, State]:  # noqa: A002
         learnt = quality.join(
-            _arrays(memory),
-            [_arrays(message) for message in messages],
-            self.modalities,
-            round=round,
-            calibration_rounds=self.calibration_rounds,
+            _arrays(memory), told, self.modalities, round=round, calibration_rounds=self.calibration_rounds
         )
         return _tensors(learnt), _tensors(quality.shared(learnt))
 
-    def _assess(self, view: View, reference: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Return each modality's scores (n,), and the statistics of the samples that have it (n', S)."""
-        found = {}
-        for m, spec in self.modalities.items():
-            there = view.present[m]
-            scores = np.ones(len(there))
-            scores[there], _, points = quality.assess(spec, view.x[m][there], reference)
-            found[m] = scores, points
-        return found
+    def _assess(self, view: View, reference: dict[str, np.ndarray]) -> dict[str, quality.Assessment]:
+        """Return the assessment of the samples that have each modality."""
+        return {m: quality.assess(spec, view.x[m][view.present[m]], reference) for m, spec in self.modalities.items()}
+
+    @staticmethod
+    def _everywhere(there: Flags, found: Floats) -> Floats:
+        """Return the scores of all samples, (n,), from those of the samples that have a modality."""
+        scores = np.ones(len(there))
+        scores[there] = found
+        return scores
 
 
 def _arrays(state: State) -> dict[str, np.ndarray]:

@@ -62,16 +62,9 @@ class Bank(NamedTuple):
     distances: Integers
 
 
-def deposit(bank: Bank | None, summaries: list[Summary], now: int) -> Bank:
-    """Add a round's summaries, in client order; the oldest leave a full bank, but never any of this round's."""
-    new = Bank(
-        np.concatenate([s.label for s in summaries]),
-        np.concatenate([s.good for s in summaries]),
-        concatenate([s.parts for s in summaries]),
-        np.repeat(np.arange(len(summaries)), [len(s.label) for s in summaries]),
-        np.full(len(summaries), now),
-        np.stack([s.distances for s in summaries]),
-    )
+def deposit(bank: Bank | None, told: Summary, now: int) -> Bank:
+    """Add what a round's clients told, in client order; the oldest leave a full bank, but never any of this round's."""
+    new = Bank(told.label, told.good, told.parts, told.group, np.full(len(told.distances), now), told.distances)
     if bank is None:
         return new
     gone = min(max(len(bank.round) + len(new.round) - CAPACITY, 0), len(bank.round))
@@ -86,11 +79,9 @@ def deposit(bank: Bank | None, summaries: list[Summary], now: int) -> Bank:
     )
 
 
-def accumulate(declared: Declared | None, summaries: list[Summary]) -> Declared:
-    """Add the summaries of a round that is declared clean."""
-    label = np.concatenate([s.label for s in summaries])
-    parts = concatenate([s.parts for s in summaries])
-    distances = np.stack([s.distances for s in summaries]).sum(axis=0).astype(np.float64)
+def accumulate(declared: Declared | None, told: Summary) -> Declared:
+    """Add what the clients of a round told that is declared clean."""
+    label, parts, distances = told.label, told.parts, told.distances.sum(axis=0).astype(np.float64)
     labels = np.unique(label)
     now = Declared(labels, *_by_label(labels, label, parts), distances)
     if declared is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -39,14 +40,24 @@ def moments(points: Floats, label: Integers, labels: Integers) -> Moments:
     label : int64 (n,)
         The label of each point.
     labels : int64 (R,)
-        The labels wanted; one without a point has number 0, mean 0 and scatter 0.
+        The labels wanted, ascending; one without a point has number 0, mean 0 and scatter 0.
     """
-    member = (label == labels[:, None]).astype(np.float64)
-    number = member.sum(axis=1)
-    mean = member @ points / np.maximum(number, 1)[:, None]
-    deviation = points - mean[:, None]
-    scatter = np.swapaxes(deviation * member[..., None], 1, 2) @ deviation
-    return Moments(number, mean, scatter)
+    place = np.searchsorted(labels, label)
+    order = np.argsort(place, kind="stable")
+    number = np.bincount(place, minlength=len(labels)).astype(np.float64)
+    mean = _sums(points[order], number) / np.maximum(number, 1)[:, None]
+    deviation = points[order] - mean[place[order]]
+    return Moments(number, mean, _sums(outer(deviation), number))
+
+
+def _sums(values: Floats, number: Floats) -> Floats:
+    """Sum the first number[0] values, the next number[1], and so on."""
+    found = np.zeros((len(number), *values.shape[1:]))
+    some = number > 0
+    if some.any():
+        first = (np.cumsum(number) - number).astype(np.int64)
+        found[some] = np.add.reduceat(values, first[some], axis=0)
+    return found
 
 
 def medians(points: Floats, label: Integers, labels: Integers) -> Moments:
@@ -114,14 +125,19 @@ def take(parts: Moments, which: NDArray[np.bool_]) -> Moments:
 
 def pack(scatter: Floats) -> Floats:
     """Keep the lower triangles of symmetric matrices: (R, S, S) to (R, S (S + 1) / 2)."""
-    i, j = np.tril_indices(scatter.shape[1])
+    i, j = _triangle(scatter.shape[1])
     return np.asarray(scatter[:, i, j])
 
 
 def unpack(packed: Floats, s: int) -> Floats:
     """Undo `pack`."""
-    i, j = np.tril_indices(s)
+    i, j = _triangle(s)
     full = np.zeros((len(packed), s, s))
     full[:, i, j] = packed
     full[:, j, i] = packed
     return full
+
+
+@cache
+def _triangle(s: int) -> tuple[Integers, Integers]:
+    return np.tril_indices(s)

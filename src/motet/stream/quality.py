@@ -13,24 +13,24 @@ What the server holds is one flat mapping; the entries whose names start with ``
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from motet.data.dataset import Modality
-from motet.stream import message
 from motet.stream.bank import FADE, Bank, accumulate, deposit, recall_bank, recall_declared, store
-from motet.stream.message import Message, Summary
+from motet.stream.message import Summary, as_sent, of_those_who_have_it
 from motet.stream.moments import join as join_moments
 from motet.stream.moments import medians, moments
 from motet.stream.reference import (
     BOUNDS,
+    UNLABELLED,
     Reference,
     build,
     distance,
     edge_of,
-    histogram,
+    histograms,
     key,
     knows,
     quality,
@@ -51,7 +51,28 @@ def wanted(round: int, calibration_rounds: int) -> bool:  # noqa: A002
     return calibration_rounds == 0 or round <= calibration_rounds
 
 
-def score(modality: Modality, x: Array, reference: Reference) -> Floats:
+class Assessment(NamedTuple):
+    """How samples of one modality look.
+
+    Attributes
+    ----------
+    quality : float64 (n,)
+        1 for a sample like the reference's, down to 0; 1 for all while the reference does not know the modality.
+    distance : float64 (n,)
+        From the reference; 0 while it does not know the modality.
+    points : float64 (n, S)
+        Their statistics.
+    edge : float, optional
+        The distance up to which q = 1; it is 0 from twice that on. None while there is no reference.
+    """
+
+    quality: Floats
+    distance: Floats
+    points: Floats
+    edge: float | None
+
+
+def assess(modality: Modality, x: Array, reference: Reference) -> Assessment:
     """Score samples against a reference.
 
     Parameters
@@ -61,90 +82,64 @@ def score(modality: Modality, x: Array, reference: Reference) -> Floats:
         Samples that are present, standardised.
     reference : Reference
         What the server sent; may be empty.
-
-    Returns
-    -------
-    float64 (n,)
-        1 for a sample like the reference's, down to 0; 1 for all while the reference does not know the modality.
-    """
-    return assess(modality, x, reference)[0]
-
-
-def assess(modality: Modality, x: Array, reference: Reference) -> tuple[Floats, Floats, Floats]:
-    """Score samples (see `score`), and return their distances over the edge and their statistics too.
-
-    Returns
-    -------
-    quality : float64 (n,)
-    distance : float64 (n,)
-        In units of the edge, so that q = 1 up to 1 and 0 from 2 on; 0 while there is no reference.
-    points : float64 (n, S)
-        Their statistics, for `summarise`.
     """
     points = statistics(modality, x)
     if not knows(reference, modality.name):
-        return np.ones(len(x)), np.zeros(len(x)), points
+        return Assessment(np.ones(len(x)), np.zeros(len(x)), points, None)
     edge = float(reference[key(modality.name, "edge")])
     far = distance(reference, modality.name, points)
-    return quality(far, edge), far / edge, points
+    return Assessment(quality(far, edge), far, points, edge)
 
 
-def summarise(
-    modality: Modality, points: Floats, y: Integers, reference: Reference, *, calibrating: bool = False
-) -> Message:
-    """Summarise the samples of one modality that a client received in a round.
+def summarise(assessment: Assessment, y: Integers, client: Integers, clients: int, *, calibrating: bool) -> Summary:
+    """Summarise the samples of one modality that clients received in a round, each by itself.
 
     Where there is no reference yet and the round is not declared clean, medians stand in for means.
 
     Parameters
     ----------
-    modality : Modality
-    points : float64 (n, S)
-        Statistics of the samples that are present (see `assess`).
+    assessment : Assessment
+        Of the samples that are present.
     y : int64 (n,)
         Their classes, -1 where a label is not known.
-    reference : Reference
-        What the server sent; may be empty.
+    client : int64 (n,)
+        Whose they are, 0..K-1, ascending.
+    clients : int
+        K; some may have no sample.
     calibrating : bool
         Whether the round is declared clean.
-
-    Returns
-    -------
-    dict of str to array
-        Under names of its own, so those of several modalities can be put in one; empty if there is no sample.
     """
-    if len(points) == 0:
-        return {}
+    _, far, points, edge = assessment
     good = np.ones(len(points), dtype=bool)
-    distances = np.zeros(len(BOUNDS) + 1, dtype=np.int64)
-    known = knows(reference, modality.name)
-    if known:
-        far = distance(reference, modality.name, points)
-        distances = histogram(far)
+    distances = np.zeros((clients, len(BOUNDS) + 1), dtype=np.int64)
+    if edge is not None:
+        distances = histograms(far, client, clients)
         if not calibrating:
-            good = far <= BEYOND * float(reference[key(modality.name, "edge")])
-    code = 2 * y + good
+            good = far <= BEYOND * edge
+    classes = y.max(initial=UNLABELLED) + 2  # with that of samples without a label
+    code = 2 * (classes * client + y + 1) + good
     codes = np.unique(code)
-    parts = (moments if known or calibrating else medians)(points, code, codes)
-    return message.write(modality.name, Summary(codes >> 1, (codes & 1).astype(bool), parts, distances))
+    parts = (medians if edge is None and not calibrating else moments)(points, code, codes)
+    group, label = np.divmod(codes >> 1, classes)
+    return Summary(label - 1, (codes & 1).astype(bool), as_sent(parts), group, distances)
 
 
 def join(
     memory: Memory,
-    messages: Sequence[Message],
+    told: Sequence[Mapping[str, Summary]],
     modalities: Iterable[str],
     *,
     round: int,  # noqa: A002
     calibration_rounds: int = 0,
 ) -> Memory:
-    """Learn from a round's messages.
+    """Learn from what clients told in a round.
 
     Parameters
     ----------
     memory : dict of str to array
         What the last call returned; empty at first. Not changed.
-    messages : sequence of dict
-        What the clients that reported sent, in client order (whatever order they arrived in).
+    told : sequence of mapping of modality to Summary
+        In client order, whatever order it came in.
     modalities : iterable of str
     round : int, from 1
     calibration_rounds : int
@@ -159,10 +154,10 @@ def join(
     if not wanted(round, calibration_rounds):
         return new
     for modality in modalities:
-        summaries = [s for s in (message.read(modality, m) for m in messages) if s is not None]
-        if summaries:
+        summaries = [own[modality] for own in told if modality in own]
+        if any(len(summary.label) for summary in summaries):
             learn = _learn_declared if calibration_rounds else _learn_trusted
-            new |= learn(memory, modality, summaries, round)
+            new |= learn(memory, modality, of_those_who_have_it(summaries), round)
     return new
 
 
@@ -171,15 +166,15 @@ def shared(memory: Mapping[str, Array]) -> Reference:
     return {name: value for name, value in memory.items() if name.startswith("reference/")}
 
 
-def _learn_declared(memory: Memory, modality: str, summaries: list[Summary], now: int) -> Memory:
-    declared = accumulate(recall_declared(memory, modality), summaries)
+def _learn_declared(memory: Memory, modality: str, told: Summary, now: int) -> Memory:
+    declared = accumulate(recall_declared(memory, modality), told)
     edge = edge_of(declared.distances, declared.parts.mean.shape[1], clean=True)
     reference = build(modality, declared.label, declared.parts, declared.distinct, edge)
     return {**store("declared", modality, declared), **reference}
 
 
-def _learn_trusted(memory: Memory, modality: str, summaries: list[Summary], now: int) -> Memory:
-    bank = deposit(recall_bank(memory, modality), summaries, now)
+def _learn_trusted(memory: Memory, modality: str, told: Summary, now: int) -> Memory:
+    bank = deposit(recall_bank(memory, modality), told, now)
     return {**store("bank", modality, bank), **_reference_of(bank, modality, now)}
 
 

@@ -108,9 +108,11 @@ def quality(distance: Floats, edge: float) -> Floats:
     return np.clip(2 - distance / edge, 0.0, 1.0)
 
 
-def histogram(distances: Floats) -> Integers:
-    """Count distances by the bins of `BOUNDS`: int64 (65,)."""
-    return np.bincount(np.searchsorted(BOUNDS, distances), minlength=len(BOUNDS) + 1)
+def histograms(distances: Floats, group: Integers, groups: int) -> Integers:
+    """Count distances by the bins of `BOUNDS`, those of each group by themselves: int64 (groups, 65)."""
+    bins = len(BOUNDS) + 1
+    place = group * bins + np.searchsorted(BOUNDS, distances)
+    return np.bincount(place, minlength=groups * bins).reshape(groups, bins)
 
 
 def quantile(counts: Floats, share: float) -> float:

@@ -1,0 +1,66 @@
+"""What clients tell of their samples' quality, as the server sees it, with the length of each client's message.
+
+A device makes a message of its summaries (`encode_summaries`) and the server reads it (`received`); an engine that
+works on many clients at once makes `told` instead: the same content and lengths, without the bytes in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from motet.stream.assessment import Summaries
+from motet.stream.message import Summary, read, write
+from motet.wire.codec import EXACT
+from motet.wire.message import HEADER, decode, encode, entry_length
+
+
+class Told(NamedTuple):
+    """What K clients tell.
+
+    Attributes
+    ----------
+    summaries : dict of modality to Summary
+    lengths : int64 (K,)
+        Bytes of each client's message; 0 where there is none.
+    """
+
+    summaries: Summaries
+    lengths: NDArray[np.int64]
+
+
+def encode_summaries(summaries: Summaries) -> bytes:
+    """Return one client's message; empty if it has no sample to tell of."""
+    arrays = {name: a for m, own in summaries.items() if len(own.label) for name, a in write(m, own).items()}
+    return encode({name: torch.from_numpy(array) for name, array in arrays.items()}) if arrays else b""
+
+
+def received(message: bytes, modalities: Iterable[str]) -> Told:
+    """Read one client's message."""
+    arrays = {name: tensor.numpy() for name, tensor in decode(message).items()} if message else {}
+    found = {m: read(m, arrays) for m in modalities}
+    return Told({m: own for m, own in found.items() if own is not None}, np.array([len(message)]))
+
+
+def told(summaries: Summaries, clients: int) -> Told:
+    """Return what `received` would make of K clients' messages."""
+    lengths = np.zeros(clients, dtype=np.int64)
+    for m, summary in summaries.items():
+        sets = np.bincount(summary.group, minlength=clients)
+        lengths += np.where(
+            sets > 0, np.array([_length(m, summary, n) for n in range(sets.max(initial=0) + 1)])[sets], 0
+        )
+    return Told(summaries, lengths + np.where(lengths > 0, HEADER, 0))
+
+
+def _length(modality: str, summary: Summary, sets: int) -> int:
+    """Return the bytes that one client's entries take for a modality in which it has so many sets."""
+    length = 0
+    for name, array in write(modality, summary).items():
+        shape = array.shape if name.endswith("/distances") else (sets, *array.shape[1:])
+        length += entry_length(name, shape, torch.from_numpy(array).dtype, EXACT, rows=1)
+    return length
