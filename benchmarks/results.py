@@ -72,7 +72,7 @@ def measure(name: str) -> Comparison:
     experiment, folder = EXPERIMENTS[name], FOLDER / name
     if comparisons.is_comparison(folder):
         return comparisons.resume(folder, ProgressBar())
-    settings = {**read_toml(SETTING), "data": str(DATA), **experiment.settings}
+    settings = {**read_toml(SETTING), "data": str(DATA), "engine": "loop", **experiment.settings}
     plan = comparisons.plan(experiment.recipes.split(","), experiment.seeds, settings)
     print(name, file=sys.stderr)
     return comparisons.start(plan, folder, ProgressBar())

@@ -41,7 +41,7 @@ def measure(encoder: str, clients: int, samples: int, rounds: int) -> dict[str, 
             took = worker.round()
             if number > 0:
                 seconds[name].append(took)
-    auto = Training(dataset, samples, "auto", encoder).runner.choice
+    auto = Training(dataset, samples, "auto", encoder).runner.engine
     chunk = workers["vector"].chunk if "vector" in workers else None
     return {"encoder": encoder, "clients": clients, "samples": samples, "chunk": chunk, "auto": auto.name, "s": seconds}
 

@@ -120,7 +120,7 @@ class Training:
             Stream(stream.share[:samples], config.stream, 0, stream.client) for stream in federation.views.streams
         ]
         self.runner, self.state = Runner(federation, Watch()), initial_state(federation)
-        self.chunk = self.runner.choice.chunk
+        self.chunk = self.runner.engine.chunk
 
     def round(self) -> float:
         """Train a round; return seconds."""

@@ -152,10 +152,12 @@ class RunSettings(Settings):
     """How the run is carried out."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="seed of every random draw")
-    engine: Literal["auto", "loop", "vector"] = Field(
-        "auto", description="loop (one client after another), vector (blocks of clients at once) or auto"
+    engine: Literal["auto", "loop", "vector", "measure"] = Field(
+        "auto",
+        description="loop (one client after another), vector (blocks of clients at once), auto (by a fixed rule) or "
+        "measure (by the clock, so that another run may choose otherwise)",
     )
-    chunk: Count | None = Field(None, description="clients in a block of engine vector [default: what a cache holds]")
+    chunk: Count | None = Field(None, description="clients in a block of engine vector [default: what memory allows]")
     device: str = Field("cpu", description="cpu or cuda")
     threads: Count | None = Field(None, description="threads of PyTorch [default: PyTorch's own choice]")
     dtype: Literal["float32", "float64"] = Field("float32", description="number type of the model")

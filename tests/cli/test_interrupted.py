@@ -189,7 +189,7 @@ def test_a_second_one_stops_at_once(data: Path, tmp_path: Path) -> None:
     child.join(10)
     assert child.exitcode == 1
     assert children.said() == f"motet: stopped at once: go on with `motet resume {out}`\n"
-    assert set(content(out)) <= {"config.json", "lock"}
+    assert set(content(out)) <= {"config.json", "engine.json", "lock"}
 
 
 def test_before_anything_is_written(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: Here) -> None:

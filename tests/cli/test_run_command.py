@@ -18,10 +18,9 @@ def test_a_run_writes_its_folder(here: Here, data: Path, tmp_path: Path) -> None
     assert (ran.status, ran.err) == (0, "")
     assert f"report: {out / 'report.html'}" in ran.out
     files = set(content(out))
-    assert {"config.json", "lock", "history.jsonl", "result.json", "report.html"} < files
-    assert files - {"config.json", "lock", "history.jsonl", "result.json", "report.html"} == {
-        path.name for path in out.glob("checkpoint-*.safetensors")
-    }
+    always = {"config.json", "engine.json", "lock", "history.jsonl", "result.json", "report.html"}
+    assert always < files
+    assert files - always == {path.name for path in out.glob("checkpoint-*.safetensors")}
     config = json.loads((out / "config.json").read_text())
     assert set(config) == set(Config().flat())
     assert (config["rounds"], config["missing_rate"], config["recipe"], config["threads"]) == (4, 0.5, "qqr", 1)

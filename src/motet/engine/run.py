@@ -7,50 +7,35 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import torch
 
 from motet.config import Config
 from motet.data.dataset import Dataset
-from motet.engine.choice import choose
+from motet.engine.choice import choose, recurrent
 from motet.engine.client import Client
 from motet.engine.evaluate import Evaluator
 from motet.engine.federation import Federation, build_federation
 from motet.engine.interrupt import Stop, stop_on_signal
-from motet.engine.loop import Loop
 from motet.engine.outcome import Outcome
 from motet.engine.server import Server, participants
-from motet.engine.state import Online, ServerState, Shared, initial_state
+from motet.engine.state import Online, ServerState, initial_state
 from motet.engine.summary import summarise
 from motet.engine.tally import Tally
-from motet.engine.vector import Vector
+from motet.engine.trainer import make_trainer
+from motet.engine.trial import fastest
 from motet.engine.watch import Watch
 from motet.errors import Interrupted
 from motet.measure.flags import FlagScores
-from motet.nets.network import State
+from motet.nets.encoder import blank
 from motet.record.folder import Memory, RunFolder
-from motet.record.result import Result, Round
+from motet.record.result import Engine, Result, Round
 from motet.stream.assessment import assessor_for
 from motet.wire.ledger import Ledger
 
 TAIL = 10
 """The last rounds, whose evaluations are averaged."""
-
-
-class Engine(Protocol):
-    """Who trains a round's participants."""
-
-    def train(
-        self,
-        round: int,  # noqa: A002
-        participants: list[int],
-        shared: Shared,
-        private: dict[int, State],
-    ) -> Iterator[Outcome]:
-        """Yield outcomes in client order."""
-        ...
 
 
 @dataclass
@@ -69,21 +54,30 @@ class Runner:
     ----------
     federation : Federation
     watch : Watch
+    engine : Engine, optional
+        The one that the run began with; if none, it is chosen now.
     """
 
-    def __init__(self, federation: Federation, watch: Watch) -> None:
+    def __init__(self, federation: Federation, watch: Watch, engine: Engine | None = None) -> None:
         config, method = federation.config, federation.method
         assessor = assessor_for(config.assessment, federation.dataset.modalities, method.uses_quality)
         self.federation, self.config, self.watch = federation, config, watch
         self.client = Client(config, method, assessor)
         self.server = Server(config, method, assessor)
-        clients = len(participants(config, federation.clients, 1))
-        samples = int(np.median([stream.held(1) for stream in federation.views.streams]))
-        self.choice = choose(config, method.network, clients, samples)
-        self.engine: Engine = Loop(self.client, federation.views)
-        if self.choice.chunk is not None:
-            self.engine = Vector(self.client, federation.views, self.choice.chunk)
+        self.engine = engine or self._choose()
+        self.trainer = make_trainer(self.engine, self.client, federation.views)
         self.evaluator = Evaluator(federation, self.client)
+
+    def _choose(self) -> Engine:
+        """Choose the engine: by the rule, or by the clock if that is asked for."""
+        method, views = self.federation.method, self.federation.views
+        clients = participants(self.config, self.federation.clients, 1)
+        samples = int(np.median([stream.held(1) for stream in views.streams]))
+        rule = choose(self.config, method.network, blank(self.federation.dataset.modalities), len(clients), samples)
+        if self.config.run.engine != "measure" or recurrent(method.network) is not None:
+            return rule
+        shared = self.server.broadcast(initial_state(self.federation), len(clients), Ledger())
+        return fastest(rule, self.client, views, clients, shared, self.watch)
 
     def go(self, state: ServerState, keep: Memory | RunFolder) -> ServerState:
         """Run from a state to the last round.
@@ -117,7 +111,7 @@ class Runner:
         with _timed(seconds, "train" if number > 1 else "first"):
             chosen = participants(self.config, self.federation.clients, number)
             shared = self.server.broadcast(before, len(chosen), ledger)
-            outcomes = self.engine.train(number, chosen, shared, before.private)
+            outcomes = self.trainer.train(number, chosen, shared, before.private)
             joined, memory = self.server.join(before, number, _stoppable(tally.over(outcomes), stop), ledger)
         online = before.online
         state = replace(
@@ -193,16 +187,18 @@ def run(config: Config, dataset: Dataset, folder: RunFolder | None = None, watch
         If the user stopped it.
     """
     watch = watch or Watch()
-    with threads(config.run.threads) as count:
+    with threads(config.run.threads):
         federation = build_federation(config, dataset, watch)
-        runner = Runner(federation, watch)
-        state = initial_state(federation)
         keep = folder or Memory()
+        state = initial_state(federation)
         if folder is not None:
             found = folder.latest()
             if found is not None:
                 state = ServerState.from_checkpoint(*found, expected=state)
             folder.rewind(state.round)
+        runner = Runner(federation, watch, keep.engine())
+        if state.round == 0:
+            keep.begin(runner.engine)
         state = runner.go(state, keep)
-        result = summarise(federation, state, keep.history(), runner.choice, count)
+        result = summarise(federation, state, keep.history(), runner.engine)
     return Finished(result, federation, state)

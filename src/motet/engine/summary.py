@@ -9,17 +9,16 @@ import numpy as np
 import torch
 
 import motet
-from motet.engine.choice import Choice
 from motet.engine.federation import Federation
 from motet.engine.state import ServerState
 from motet.learn.recipe import RECIPES
 from motet.learn.sample import Batch
 from motet.measure.accuracy import mean
-from motet.nets.encoder import choose
+from motet.nets.encoder import blank, choose
 from motet.record.result import Assessment, Bytes, Device, Engine, Metrics, Online, Result, Round, Time
 
 
-def summarise(federation: Federation, state: ServerState, history: list[Round], choice: Choice, threads: int) -> Result:
+def summarise(federation: Federation, state: ServerState, history: list[Round], engine: Engine) -> Result:
     """Return everything about a run, as `result.json` has it."""
     config = federation.config
     up, down = state.ledger.totals()
@@ -27,7 +26,7 @@ def summarise(federation: Federation, state: ServerState, history: list[Round], 
         recipe=_recipe(federation),
         config=config.flat(),
         seed=config.run.seed,
-        engine=Engine(name=choice.name, chunk=choice.chunk, threads=threads, why=choice.why),
+        engine=engine,
         versions={
             "motet": motet.__version__,
             "python": platform.python_version(),
@@ -114,10 +113,7 @@ def _flops_per_sample(federation: Federation) -> int:
 
     method, dataset = federation.method, federation.dataset
     params = {name: value.requires_grad_() for name, value in method.network.state().items()}
-    x = {
-        m: torch.zeros((1, *spec.shape), dtype=torch.int64 if spec.kind == "tokens" else torch.float32)
-        for m, spec in dataset.modalities.items()
-    }
+    x = blank(dataset.modalities)
     here = torch.ones(1, dtype=torch.bool)
     every = dict.fromkeys(x, here)
     batch = Batch(x, torch.zeros(1, dtype=torch.int64), here, every, {m: torch.ones(1) for m in x})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from motet.data.dataset import Modality
 from motet.errors import InputError, unknown
@@ -73,6 +74,12 @@ def _assigned(modalities: dict[str, Modality], wish: str) -> dict[str, str]:
             raise unknown(f"encoder of a modality of kind {kind}", name, ENCODERS[kind])
         chosen[modality] = name
     return chosen
+
+
+def blank(modalities: dict[str, Modality]) -> dict[str, Tensor]:
+    """Return a sample of zeros, (1, *shape) of each modality, to try a network with."""
+    kinds = {"tokens": torch.int64}
+    return {m: torch.zeros((1, *spec.shape), dtype=kinds.get(spec.kind)) for m, spec in modalities.items()}
 
 
 def build(modality: Modality, name: str, features: int) -> nn.Module:

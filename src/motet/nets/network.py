@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,6 +46,26 @@ class Network:
         """Apply one part with the given parameters."""
         own = {short: params[name] for short, name in zip(self._short[part], self.names[part], strict=True)}
         return functional_call(self.parts[part], own, (x,), tie_weights=False)  # type: ignore[no-any-return]
+
+    def widest(self, samples: Mapping[str, Tensor]) -> int:
+        """Return the numbers of the largest tensor that encoders make of a sample on its way to a feature.
+
+        Parameters
+        ----------
+        samples : mapping of modality to Tensor (1, *shape)
+        """
+        sizes = [x.numel() for x in samples.values()]
+
+        def note(module: nn.Module, inputs: object, output: object) -> None:
+            sizes.extend([output.numel()] if isinstance(output, Tensor) else [])
+
+        for m, x in samples.items():
+            encoder = copy.deepcopy(self.parts[f"encoder.{m}"])
+            for module in encoder.modules():
+                module.register_forward_hook(note)
+            with torch.no_grad():
+                encoder(x)
+        return max(sizes)
 
     def bind(self, params: Mapping[str, Tensor]) -> BoundNetwork:
         """Return the network with these parameters."""

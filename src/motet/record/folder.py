@@ -16,7 +16,7 @@ from torch import Tensor
 from motet.errors import InputError
 from motet.record import checkpoint
 from motet.record.files import left_behind, sweep, write_atomic
-from motet.record.result import Result, Round, to_json
+from motet.record.result import Engine, Result, Round, read, to_json
 
 SAVING_SHARE = 0.03
 LONGEST_GAP_S = 30.0
@@ -31,6 +31,13 @@ class Memory:
     def add(self, line: Round, snapshot: Callable[[], tuple[dict[str, Tensor], dict[str, Any]]]) -> None:
         """Record a round; `snapshot` returns the state after it."""
         self.rounds.append(line)
+
+    def engine(self) -> Engine | None:
+        """Return the engine that the run began with; none, for it begins now."""
+        return None
+
+    def begin(self, engine: Engine) -> None:
+        """Note the engine before the first round."""
 
     def history(self) -> list[Round]:
         """Return all rounds recorded."""
@@ -101,6 +108,21 @@ class RunFolder:
         if not isinstance(found, dict):
             raise InputError(f"{self.path / 'config.json'} is damaged: start the run again elsewhere")
         return found
+
+    def engine(self) -> Engine | None:
+        """Return the engine that the run began with; none if it did not come so far.
+
+        Raises
+        ------
+        InputError
+            If it is not readable.
+        """
+        path = self.path / "engine.json"
+        return read(path, Engine) if path.is_file() else None
+
+    def begin(self, engine: Engine) -> None:
+        """Write down the engine before the first round: a run goes on with the one that it began with."""
+        write_atomic(self.path / "engine.json", to_json(engine))
 
     def latest(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Return the newest checkpoint that can be read; None if there is none at all.
