@@ -185,13 +185,6 @@ def test_a_kind_that_nobody_sends_is_not_in_the_record() -> None:
     assert found.result.bytes == expected.result.bytes
 
 
-def test_what_a_client_keeps_takes_no_more_memory_than_it_needs() -> None:
-    state = finish(uneven(), recipe="local", participation=0.6, engine="vector", chunk=3).state
-    for own in state.private.values():
-        for name, value in own.items():
-            assert value.untyped_storage().nbytes() == value.nbytes, name
-
-
 @pytest.mark.parametrize(("part", "cell"), [("move", "lstm"), ("move", "gru"), ("words", "lstm"), ("words", "gru")])
 def test_recurrent_encoders_are_refused_by_name_and_left_to_the_loop(part: str, cell: str) -> None:
     choices = {"encoder": f"words=mlp,{part}={cell}", "rounds": 1}

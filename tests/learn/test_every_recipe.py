@@ -125,8 +125,10 @@ def test_a_modality_may_appear_late(case: Choices) -> None:
 def _model_after(told: Story, place: int) -> State:
     """Return the model after a round: the first client's own, where each has one."""
     state = told.states[place]
-    group = "private/0/" if any(name.startswith("private/0/") for name in state) else "shared/model/"
-    return {name.removeprefix(group): value for name, value in state.items() if name.startswith(group)}
+    own = {name.removeprefix("private/"): value[0] for name, value in state.items() if name.startswith("private/")}
+    shared = {name: value for name, value in state.items() if name.startswith("shared/model/")}
+    own.pop("clients", None)
+    return own or {name.removeprefix("shared/model/"): value for name, value in shared.items()}
 
 
 @every_case

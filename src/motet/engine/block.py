@@ -131,7 +131,7 @@ class Block:
             told=told(summaries, len(clients)),
             model=model,
             prototypes=prototypes,
-            private={k: {n: value[i].clone() for n, value in kept.items()} for i, k in enumerate(clients) if kept},
+            private={k: {n: value[i] for n, value in kept.items()} for i, k in enumerate(clients) if kept},
         )
 
     def _receive(self, model: State, privates: list[State]) -> State:

@@ -110,6 +110,11 @@ class Client:
         """Return what the server sent, on the device that computes."""
         return {kind: {name: value.to(self.device) for name, value in state.items()} for kind, state in shared.items()}
 
+    def models(self, shared: State, private: Mapping[int, State], clients: int) -> list[State]:
+        """Return the models to evaluate, on the device that computes: the global one, or the clients' own."""
+        own = [{n: v.to(self.device) for n, v in private.get(k, {}).items()} for k in range(clients)]
+        return self.method.aggregate.models(shared, own)
+
     def batch(self, view: View, quality: Mapping[str, np.ndarray]) -> Batch:
         """Return a view as tensors."""
 

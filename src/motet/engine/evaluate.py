@@ -46,12 +46,11 @@ class Evaluator:
 
     @torch.inference_mode()
     def _over_models(self, state: ServerState, full: bool) -> dict[str, Any]:
-        privates = [state.private.get(k, {}) for k in range(self.federation.clients)]
         shared = self.client.receive(state.shared)
         quality = self.client.assessor.score(self.view, state.shared["quality"])
         batch = self.client.batch(self.view, quality)
         aux = self.method.aux(shared)
-        models = self.method.aggregate.models(shared["model"], privates)
+        models = self.client.models(shared["model"], state.private, self.federation.clients)
         found: dict[str, Any] = mean([self._one_model(model, aux, batch, full) for model in models])
         return found
 

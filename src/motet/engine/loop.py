@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from motet.engine.client import Client
 from motet.engine.outcome import Outcome
@@ -28,7 +28,7 @@ class Loop:
         round: int,  # noqa: A002
         participants: list[int],
         shared: Shared,
-        private: dict[int, State],
+        private: Mapping[int, State],
     ) -> Iterator[Outcome]:
         """Yield each participant's outcome, in client order."""
         for k in participants:

@@ -66,9 +66,8 @@ class Model:
         batch = self._client.batch(view, self._client.assessor.score(view, self._state.shared["quality"]))
         shared = self._client.receive(self._state.shared)
         aux = self._method.aux(shared)
-        privates = [self._state.private.get(k, {}) for k in range(self._federation.clients)]
         found = []
-        for model in self._method.aggregate.models(shared["model"], privates):
+        for model in self._client.models(shared["model"], self._state.private, self._federation.clients):
             logits = self._method.logits(model, aux, self._method.encode(model, batch.x), batch)
             found.append(torch.softmax(logits.double(), dim=1))
         return np.asarray(torch.stack(found).mean(0).cpu().numpy())

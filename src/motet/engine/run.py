@@ -19,6 +19,7 @@ from motet.engine.evaluate import Evaluator
 from motet.engine.federation import Federation, build_federation
 from motet.engine.interrupt import Stop, stop_on_signal
 from motet.engine.outcome import Outcome
+from motet.engine.private import Private
 from motet.engine.server import Server, participants
 from motet.engine.state import Online, ServerState, initial_state
 from motet.engine.summary import summarise
@@ -111,15 +112,18 @@ class Runner:
         with _timed(seconds, "train" if number > 1 else "first"):
             chosen = participants(self.config, self.federation.clients, number)
             shared = self.server.broadcast(before, len(chosen), ledger)
-            outcomes = self.trainer.train(number, chosen, shared, before.private)
-            joined, memory = self.server.join(before, number, _stoppable(tally.over(outcomes), stop), ledger)
+            outcomes = tally.over(self.trainer.train(number, chosen, shared, before.private))
+            kept: list[int] = []
+            joined, memory = self.server.join(
+                before, number, _keeping(_stoppable(outcomes, stop), before.private, kept), ledger
+            )
         online = before.online
         state = replace(
             before,
             round=number,
             shared=joined,
             memory=memory,
-            private={**before.private, **tally.private},
+            private=before.private.after(kept),
             ledger=ledger,
             online=Online(online.hits + tally.hits, online.loss + tally.online_loss, online.samples + tally.arrivals),
             flags=tally.flags,
@@ -146,6 +150,15 @@ class Runner:
 def _stoppable(outcomes: Iterator[Outcome], stop: Stop) -> Iterator[Outcome]:
     for outcome in outcomes:
         stop.check()
+        yield outcome
+
+
+def _keeping(outcomes: Iterator[Outcome], private: Private, kept: list[int]) -> Iterator[Outcome]:
+    """Lay aside what clients keep, and note who does."""
+    for outcome in outcomes:
+        for client, state in outcome.private.items():
+            private.put(client, state)
+            kept.append(client)
         yield outcome
 
 

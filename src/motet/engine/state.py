@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from motet.engine.private import Private
 from motet.errors import InputError
 from motet.learn import prototypes as proto
 from motet.measure.flags import FlagScores
@@ -42,7 +43,7 @@ class ServerState:
     shared : Shared
     memory : State
         What the server keeps to itself, to learn the quality reference from.
-    private : dict of client to State
+    private : Private
         What stays on devices between rounds.
     ledger : Ledger
     online : Online
@@ -61,8 +62,8 @@ class ServerState:
 
     round: int
     shared: Shared
+    private: Private
     memory: State = field(default_factory=dict)
-    private: dict[int, State] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     online: Online = field(default_factory=Online)
     flags: FlagScores = field(default_factory=FlagScores)
@@ -77,8 +78,7 @@ class ServerState:
         tensors = {
             f"shared/{kind}/{name}": value for kind, state in self.shared.items() for name, value in state.items()
         }
-        for client, state in self.private.items():
-            tensors |= {f"private/{client}/{name}": value for name, value in state.items()}
+        tensors |= {f"private/{name}": value for name, value in self.private.to_tensors().items()}
         tensors |= {f"memory/{name}": value for name, value in self.memory.items()}
         tensors |= {f"flags/{m}": torch.from_numpy(counts) for m, counts in self.flags.counts.items()}
         return tensors, {
@@ -104,7 +104,7 @@ class ServerState:
             If the checkpoint is not one of the run that the configuration and the data describe.
         """
         shared: Shared = {kind: {} for kind in rest["kinds"]}
-        private: dict[int, State] = {}
+        private: State = {}
         flags: dict[str, np.ndarray] = {}
         memory: State = {}
         for name, value in tensors.items():
@@ -115,18 +115,18 @@ class ServerState:
             if group == "memory":
                 memory[rest_of_name] = value
                 continue
-            owner, _, key = rest_of_name.partition("/")
-            if group == "shared":
-                shared[owner][key] = value
-            else:
-                private.setdefault(int(owner), {})[key] = value
+            if group == "private":
+                private[rest_of_name] = value
+                continue
+            kind, _, key = rest_of_name.partition("/")
+            shared[kind][key] = value
         _check_origin(rest["origin"], expected.origin)
         _check_same(shared["model"], expected.shared["model"])
         return cls(
             round=rest["round"],
             shared=shared,
             memory=memory,
-            private=private,
+            private=expected.private.filled(private),
             ledger=Ledger(Counter(rest["up"]), Counter(rest["down"])),
             online=Online(*rest["online"]),
             flags=FlagScores(flags),
@@ -167,6 +167,7 @@ def initial_state(federation: Any) -> ServerState:
     return ServerState(
         round=0,
         shared=shared,
+        private=Private(federation.clients),
         ledger=Ledger(Counter(federation.setup.up), Counter(federation.setup.down)),
         origin={"config": _digest(json.dumps(config.flat())), "data": _digest_of_data(federation)},
     )

@@ -29,7 +29,6 @@ class Tally:
         self.flags, self.scored = flags, scored
         self.clients, self.loss, self.trained = 0, 0.0, 0
         self.hits, self.online_loss, self.arrivals = 0, 0.0, 0
-        self.private: dict[int, State] = {}
         self.missing: dict[str, dict[str, float]] = {}
         self.degraded: dict[str, dict[str, float]] = {}
         self.flagged: Counter[str] = Counter()
@@ -50,7 +49,6 @@ class Tally:
         self.hits += outcome.hits
         self.online_loss += outcome.online_loss
         self.arrivals += int(view.arrivals.sum())
-        self.private |= outcome.private
         for every, into in ((view.missing_shares(), self.missing), (view.degraded_shares(), self.degraded)):
             for m, shares in every.items():
                 own = into.setdefault(m, {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from motet.engine.client import Client
@@ -23,7 +23,7 @@ class Trainer(Protocol):
         round: int,  # noqa: A002
         participants: list[int],
         shared: Shared,
-        private: dict[int, State],
+        private: Mapping[int, State],
     ) -> Iterator[Outcome]:
         """Yield outcomes in client order."""
         ...

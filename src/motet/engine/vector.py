@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from queue import SimpleQueue
@@ -52,7 +52,7 @@ class Vector:
         round: int,  # noqa: A002
         participants: list[int],
         shared: Shared,
-        private: dict[int, State],
+        private: Mapping[int, State],
     ) -> Iterator[Outcome]:
         """Yield the outcomes of blocks of participants, in client order."""
         running: deque[Future[Outcome]] = deque()
