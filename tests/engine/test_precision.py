@@ -1,4 +1,4 @@
-"""In single precision the engines part by rounding, and rounding grows; what they reach must be the same all the same."""
+"""In single precision the engines part by rounding, and rounding grows; what they reach must still be the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEEDS = range(10)
 
 
 def accuracies(recipe: str, engine: str) -> NDArray[np.float64]:
-    """Return the accuracy of each seed, averaged over the last ten rounds."""
+    """Return the accuracy of each seed, over the last ten rounds."""
     settings: dict[str, Any] = {
         "rounds": 25,
         "missing_rate": 0.6,
