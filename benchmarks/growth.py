@@ -1,8 +1,8 @@
-"""How cost and memory grow with the number of clients, and whether memory grows with rounds.
+"""How cost and memory grow with clients and with parameters, and whether memory grows with rounds.
 
     python benchmarks/growth.py [--threads 2]
 
-Each size runs in a process of its own. Memory is the process's peak above what it held once data and engine stood.
+Each work runs in a process of its own. Memory is the process's peak above what it held once data and engine stood.
 Writes docs/performance/growth.json.
 """
 
@@ -17,21 +17,29 @@ import sys
 from pathlib import Path
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "performance" / "growth.json"
-SAMPLES = 4
-SIZES = [(100, 6), (1000, 6), (10_000, 6), (1000, 30)]
+FEATURES = 64
+WORKS = [  # clients, samples, features, rounds
+    *[(clients, 20, FEATURES, rounds) for clients, rounds in ((100, 6), (1000, 6), (10_000, 4))],
+    *[(clients, 4, FEATURES, 6) for clients in (100, 1000, 10_000)],
+    *[(1000, 4, features, 6) for features in (256, 1024)],
+    (1000, 4, FEATURES, 30),
+]
 
 
-def grow(clients: int, rounds: int, threads: int) -> dict[str, float]:
+def grow(clients: int, samples: int, features: int, rounds: int, threads: int) -> dict[str, float]:
     """Train; return seconds a client-round and megabytes above the start."""
     import torch
     from work import Training, noise
 
     torch.set_num_threads(threads)
-    training = Training(noise(clients, SAMPLES), SAMPLES, "vector", "benchmark", recipe="qqr", missing_rate=0.5)
+    settings = {"recipe": "qqr", "missing_rate": 0.5, "features": features}
+    training = Training(noise(clients, samples), samples, "vector", "benchmark", **settings)
     before = peak()
     seconds = [training.round() for _ in range(rounds)][1:]
     return {
         "clients": clients,
+        "samples": samples,
+        "parameters": sum(value.numel() for value in training.state.shared["model"].values()),
         "rounds": rounds,
         "ms": statistics.median(seconds) / clients * 1e3,
         "lowest_ms": min(seconds) / clients * 1e3,
@@ -50,14 +58,15 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--one", nargs=2, type=int, metavar=("CLIENTS", "ROUNDS"), help="one size, in this process")
+    names = ("CLIENTS", "SAMPLES", "FEATURES", "ROUNDS")
+    parser.add_argument("--one", nargs=4, type=int, metavar=names, help="one work, in this process")
     options = parser.parse_args()
     if options.one:
         print(json.dumps(grow(*options.one, options.threads)))
         return
     found = []
-    for clients, rounds in SIZES:
-        command = [sys.executable, __file__, "--threads", str(options.threads), "--one", str(clients), str(rounds)]
+    for work in WORKS:
+        command = [sys.executable, __file__, "--threads", str(options.threads), "--one", *map(str, work)]
         found.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
         print(found[-1], flush=True)
     OUT.parent.mkdir(parents=True, exist_ok=True)

@@ -21,10 +21,12 @@ from work import Floor, Training, noise
 OUT = Path(__file__).resolve().parent.parent / "docs" / "performance" / "throughput.json"
 GRID = [
     *[("benchmark", k, n) for k, n in ((5, 20), (30, 20), (100, 20), (1000, 20), (100, 4), (1000, 4), (10_000, 4))],
-    *[("benchmark", k, 500) for k in (5, 30)],
-    *[("mlp", k, n) for k, n in ((30, 20), (100, 20), (1000, 4))],
-    *[("lstm", k, n) for k, n in ((30, 20), (100, 20))],
+    *[("benchmark", k, 500) for k in (5, 30, 100)],
+    *[("mlp", k, n) for k, n in ((5, 20), (30, 20), (100, 20), (1000, 20), (1000, 4), (10_000, 4), (30, 500))],
+    *[("lstm", k, n) for k, n in ((5, 20), (30, 20), (100, 20), (30, 500))],
 ]
+MANY = 10_000
+"""Samples of a round above which a few rounds are measured."""
 
 
 def measure(encoder: str, clients: int, samples: int, rounds: int) -> dict[str, Any]:
@@ -34,6 +36,8 @@ def measure(encoder: str, clients: int, samples: int, rounds: int) -> dict[str, 
     engines = ["loop"] if encoder == "lstm" else ["loop", "vector"] if clients <= 1000 else ["vector"]
     workers |= {engine: Training(dataset, samples, engine, encoder) for engine in engines}
     seconds: dict[str, list[float]] = {name: [] for name in workers}
+    if clients * samples > MANY:
+        rounds = min(rounds, 4)
     for number in range(rounds + 1):
         for name, worker in workers.items():
             if name == "loop" and number > (3 if clients < 1000 else 1):  # the slowest by far, and steady
