@@ -2,7 +2,8 @@
 
     python benchmarks/growth.py [--threads 2]
 
-Each work runs in a process of its own. Memory is the process's peak above what it held once data and engine stood.
+Each work runs in a process of its own, on Linux. Memory is the process's peak above what it holds once data and engine
+stand.
 Writes docs/performance/growth.json.
 """
 
@@ -34,7 +35,7 @@ def grow(clients: int, samples: int, features: int, rounds: int, threads: int) -
     torch.set_num_threads(threads)
     settings = {"recipe": "qqr", "missing_rate": 0.5, "features": features}
     training = Training(noise(clients, samples), samples, "vector", "benchmark", **settings)
-    before = peak()
+    before = held()
     seconds = [training.round() for _ in range(rounds)][1:]
     return {
         "clients": clients,
@@ -50,8 +51,13 @@ def grow(clients: int, samples: int, features: int, rounds: int, threads: int) -
 
 def peak() -> float:
     """Return the most memory this process has held, in megabytes."""
-    unit = 1024 if sys.platform.startswith("linux") else 1024**2
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def held() -> float:
+    """Return the memory that this process holds now, in megabytes."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1024**2
 
 
 def main() -> None:

@@ -139,7 +139,7 @@ def figure(measured: dict[str, Any]) -> None:
 
 
 ADVICE = """**In one sentence:** leave `--engine auto` as it is; give it many clients with few samples rather than the
-other way round, convolutions rather than recurrent encoders, and as many threads as there are cores."""
+other way round, and as many threads as there are cores."""
 
 HOW = """Measured on a shared machine with two cores ({}); medians, in brackets the range over rounds. Everything in one
 row was measured in turns, round by round, in one run, so ratios mean more than times. `make bench` makes this page."""
@@ -150,9 +150,11 @@ floor is one model in plain PyTorch that sees the same samples once, forward and
 sizes: nothing is sent, joined, drawn or recorded."""
 
 LIMITS = """What keeps the vector engine from the floor: every client's gradient is written out and joined, where the
-floor adds them up as it goes; a grouped convolution's gradient takes longer than a plain one's; and with a model as
-small as the perceptron, drawing, cutting and counting are most of the work. What helps it: pooling whose forward pass
-does not look for places, and a block of clients for each thread."""
+floor adds them up as it goes, so that with four samples a client, or with a perceptron, a round is bound by memory; a
+grouped convolution's gradient takes up to twice a plain one's; and a block has a fixed cost, mostly of the functions
+under `vmap`, which small rounds feel. What helps it: pooling whose forward pass does not look for places, a block of
+clients for each thread, and memory that is kept when it is freed. Recurrent encoders are trained client by client, each
+thread with one; so are clients that fill a block by themselves, by the loop."""
 
 OTHERS = """The same work, written as a user of each would, each in an environment of its own (`benchmarks/rivals`); in
 turns, evaluation left out on both sides."""

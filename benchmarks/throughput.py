@@ -33,7 +33,7 @@ def measure(encoder: str, clients: int, samples: int, rounds: int) -> dict[str, 
     """Measure one size of the work, all in turns."""
     dataset = noise(clients, samples)
     workers: dict[str, Floor | Training] = {"floor": Floor(dataset, clients, samples, encoder)}
-    engines = ["loop"] if encoder == "lstm" else ["loop", "vector"] if clients <= 1000 else ["vector"]
+    engines = ["loop", "vector"] if clients <= 1000 else ["vector"]
     workers |= {engine: Training(dataset, samples, engine, encoder) for engine in engines}
     seconds: dict[str, list[float]] = {name: [] for name in workers}
     if clients * samples > MANY:

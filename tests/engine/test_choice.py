@@ -59,6 +59,14 @@ def test_what_is_asked_for_is_given(built: Federation) -> None:
 
 
 @pytest.mark.parametrize(("clients", "chunk"), [(5, 3), (100, 50), (101, 51)])
+def test_a_thread_gets_a_client_of_its_own_where_the_network_is_recurrent() -> None:
+    network, sample = federation(encoder="move=gru").method.network, {}
+    assert choose(configured(), network, sample, 4, 20).name == "loop"
+    found = choose(configured(), network, sample, 5, 20)
+    assert (found.name, found.chunk) == ("vector", 1)
+    assert found.why == "encoder.move is recurrent, so that each thread has a client of its own"
+
+
 def test_every_thread_gets_as_many_blocks(built: Federation, clients: int, chunk: int) -> None:
     found = chosen(built, clients)
     assert found.chunk == chunk
@@ -69,8 +77,10 @@ def test_a_block_holds_no_tensor_that_is_too_large(built: Federation) -> None:
     assert built.method.network.widest(blank(built.dataset.modalities)) == WIDEST
     many = BLOCK_LARGEST // WIDEST  # samples of a block
     assert chosen(built, 10**6, samples=many // 50).chunk == 50
-    assert chosen(built, 100, samples=many).chunk == 1
-    assert chosen(built, 100, samples=100 * many).chunk == 1
+    assert chosen(built, 100, samples=many, engine="vector").chunk == 1
+    assert chosen(built, 100, samples=100 * many, engine="vector").chunk == 1
+    assert chosen(built, 100, samples=many // 3).chunk == 3
+    assert chosen(built, 100, samples=many // 2).why == f"2 clients with {many // 2} samples each would fill a block"
     assert chosen(built, 10**6, samples=100 * many, batch_size=many // 50).chunk == 50  # a minibatch at a time
 
 
@@ -109,9 +119,10 @@ def test_measuring_leaves_no_trace_in_the_result() -> None:
     assert measured.result.bytes == same.result.bytes
 
 
-def test_what_cannot_be_trained_in_blocks_is_not_measured() -> None:
+def test_what_cannot_be_trained_in_blocks_is_measured_client_by_client() -> None:
     found = finish(engine="measure", encoder="move=gru", rounds=1).result.engine
-    assert (found.name, "recurrent" in found.why) == ("loop", True)
+    assert "blocks of 1 " in found.why
+    assert "blocks of 2" not in found.why
 
 
 # --- Going on ----------------------------------------------------------------------------------------------------

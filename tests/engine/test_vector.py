@@ -17,7 +17,6 @@ from trap import Trap
 from motet.data.dataset import ArrayDataset, Modality
 from motet.engine.block import Block
 from motet.engine.client import Client
-from motet.engine.federation import check
 from motet.engine.optimiser import Optimiser
 from motet.engine.outcome import Outcome
 from motet.engine.run import Finished, run
@@ -185,17 +184,17 @@ def test_a_kind_that_nobody_sends_is_not_in_the_record() -> None:
     assert found.result.bytes == expected.result.bytes
 
 
-@pytest.mark.parametrize(("part", "cell"), [("move", "lstm"), ("move", "gru"), ("words", "lstm"), ("words", "gru")])
-def test_recurrent_encoders_are_refused_by_name_and_left_to_the_loop(part: str, cell: str) -> None:
-    choices = {"encoder": f"words=mlp,{part}={cell}", "rounds": 1}
-    with pytest.raises(InputError, match=rf"cannot train encoder\.{part}, which is recurrent: use --engine loop"):
-        finish(mixed(), engine="vector", **choices)
-    assert finish(mixed(), engine="auto", **choices).result.engine.name == "loop"
-
-
-def test_recurrent_encoders_are_refused_before_anything_is_written() -> None:
-    with pytest.raises(InputError, match="use --engine loop"):
-        check(configured(engine="vector", encoder="move=lstm"), people())
+@pytest.mark.parametrize("recipe", ["fedavg", "qqr", "local"])
+@pytest.mark.parametrize("encoder", ["move=lstm,words=mlp", "move=gru,words=lstm"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_recurrent_networks_are_trained_client_by_client_a_thread_each(
+    recipe: str, encoder: str, workers: int
+) -> None:
+    choices = {"recipe": recipe, "encoder": encoder, "batch_size": 8, "flags": "assessed", **ROUGH}
+    found, expected = twice(mixed(), 3, **choices, threads=workers)
+    assert (found.result.engine.name, found.result.engine.chunk) == ("vector", 1)
+    assert "is recurrent" in found.result.engine.why
+    assert_twins(found, expected)
 
 
 @pytest.mark.parametrize("recipe", ["fedavg", "qqr", "local"])

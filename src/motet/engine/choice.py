@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from math import ceil
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from motet.config import Config
-from motet.errors import InputError
 from motet.nets.network import Network
 from motet.record.result import Engine
 
 FEW = 2
-"""Clients for each thread, or fewer, that are too few to be worth working on at once."""
+"""Clients for each thread, or in a block, that are too few to be worth working on at once."""
 BLOCK_PARAMETERS = 2**24
 """Parameters of all clients of a block, at most: what is stacked are they, their gradients and their moments."""
 BLOCK_LARGEST = 2**22
@@ -35,14 +34,16 @@ def choose(config: Config, network: Network, sample: Mapping[str, Tensor], clien
     samples : int
         That a client holds, the median of them.
     """
-    wish, part, threads = config.run.engine, recurrent(network), torch.get_num_threads()
+    wish, threads = config.run.engine, torch.get_num_threads()
     if wish == "loop":
         return loop("asked for")
-    if part is not None:
-        return loop(f"{part} is recurrent, and such gradients cannot be taken for many clients at once")
     if wish != "vector" and clients <= FEW * threads:
         return loop(f"clients a round: {clients}, too few for {threads} threads to have several each")
+    if network.recurrent is not None:
+        return vector(1, f"{network.recurrent} is recurrent, so that each thread has a client of its own")
     chunk = config.run.chunk or _chunk(config, network, sample, clients, samples)
+    if wish != "vector" and config.run.chunk is None and chunk <= FEW:
+        return loop(f"{chunk} clients with {samples} samples each would fill a block")
     few = f"{clients} clients a round with {samples} samples each, in blocks of {chunk}"
     return vector(chunk, "asked for" if wish == "vector" else few)
 
@@ -55,26 +56,6 @@ def loop(why: str) -> Engine:
 def vector(chunk: int, why: str) -> Engine:
     """Return the engine of blocks, with the threads that there are now."""
     return Engine(name="vector", chunk=chunk, threads=torch.get_num_threads(), why=why)
-
-
-def check_engine(config: Config, network: Network) -> None:
-    """Refuse an engine that cannot train a network.
-
-    Raises
-    ------
-    InputError
-    """
-    part = recurrent(network)
-    if config.run.engine == "vector" and part is not None:
-        raise InputError(
-            f"engine vector cannot train {part}, which is recurrent: use --engine loop, or another --encoder"
-        )
-
-
-def recurrent(network: Network) -> str | None:
-    """Return the name of a recurrent part; None if there is none."""
-    found = (name for name, part in network.parts.items() if any(isinstance(m, nn.RNNBase) for m in part.modules()))
-    return next(found, None)
 
 
 def _chunk(config: Config, network: Network, sample: Mapping[str, Tensor], clients: int, samples: int) -> int:

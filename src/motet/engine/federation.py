@@ -12,7 +12,6 @@ from motet.data.dataset import TEST, Dataset
 from motet.data.partition import Partition, partition
 from motet.data.standardise import Floats, Scale, scale, sums, with_noise
 from motet.data.standardise import Mapped as MappedDataset
-from motet.engine.choice import check_engine
 from motet.engine.fit import check_presence, check_settings, check_values
 from motet.engine.watch import Watch
 from motet.learn.method import Method, build_method
@@ -109,7 +108,6 @@ def _fit(config: Config, dataset: Dataset) -> tuple[Dataset, Partition, Imbalanc
     check_settings(config, dataset)
     seed, names = config.run.seed, list(dataset.modalities)
     method = build_method(config.data, config.recipe, dataset.modalities, len(dataset.classes), seed)
-    check_engine(config, method.network)
     shared_out = partition(dataset, config.clients, seed)
     check_presence(dataset, shared_out)
     clients = len(shared_out.shares)

@@ -13,7 +13,7 @@ import torch
 
 from motet.config import Config
 from motet.data.dataset import Dataset
-from motet.engine.choice import choose, recurrent
+from motet.engine.choice import choose
 from motet.engine.client import Client
 from motet.engine.evaluate import Evaluator
 from motet.engine.federation import Federation, build_federation
@@ -75,7 +75,7 @@ class Runner:
         clients = participants(self.config, self.federation.clients, 1)
         samples = int(np.median([stream.held(1) for stream in views.streams]))
         rule = choose(self.config, method.network, blank(self.federation.dataset.modalities), len(clients), samples)
-        if self.config.run.engine != "measure" or recurrent(method.network) is not None:
+        if self.config.run.engine != "measure":
             return rule
         shared = self.server.broadcast(initial_state(self.federation), len(clients), Ledger())
         return fastest(rule, self.client, views, clients, shared, self.watch)

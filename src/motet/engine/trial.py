@@ -37,7 +37,7 @@ def fastest(rule: Engine, client: Client, views: Views, clients: list[int], shar
     """
     whole = ceil(len(clients) / rule.threads)
     size = rule.chunk or whole
-    chunks = sorted({max(1, size // 2), size, min(2 * size, whole)})
+    chunks = [1] if client.method.network.recurrent else sorted({max(1, size // 2), size, min(2 * size, whole)})
     candidates = [loop(""), *(vector(chunk, "") for chunk in chunks)]
     took = {
         engine.chunk: _seconds(engine, client, views, clients, shared) for engine in watch.over(candidates, "engines")

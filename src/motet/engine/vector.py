@@ -25,6 +25,25 @@ from motet.nets.network import State
 from motet.stream.view import View, Views
 
 
+class Alone:
+    """Runs blocks of one client, in plain autograd: recurrent networks give no gradients for many clients at once."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def run(
+        self,
+        round: int,  # noqa: A002
+        clients: list[int],
+        view: View,
+        shared: Shared,
+        privates: list[State],
+    ) -> Outcome:
+        """Run the only client of a block."""
+        (client,), (private,) = clients, privates
+        return self.client.run(round, client, view, shared, private)
+
+
 class Vector:
     """Runs the participants of a round in blocks.
 
@@ -33,7 +52,7 @@ class Vector:
     client : Client
     views : Views
     chunk : int
-        Clients in a block; it decides speed and memory, and the last bits of sums.
+        Clients in a block; it decides speed and memory, and the last bits of sums. One, for a recurrent network.
     """
 
     def __init__(self, client: Client, views: Views, chunk: int) -> None:
@@ -42,10 +61,11 @@ class Vector:
         keep_freed_memory()
         self._pool = ThreadPoolExecutor(self.workers, "block", torch.set_num_threads, (1,))
         self._abandoned = threading.Event()
-        self._idle: SimpleQueue[Block] = SimpleQueue()
+        self._idle: SimpleQueue[Block | Alone] = SimpleQueue()
         for _ in range(self.workers):  # one a thread: a network is lent its weights while it is called
             method = replace(client.method, network=copy.deepcopy(client.method.network))
-            self._idle.put(Block(Client(client.config, method, client.assessor), self._abandoned))
+            own = Client(client.config, method, client.assessor)
+            self._idle.put(Alone(own) if method.network.recurrent else Block(own, self._abandoned))
 
     def train(
         self,

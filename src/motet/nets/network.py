@@ -42,6 +42,12 @@ class Network:
             for short, name in zip(self._short[part], names, strict=True)
         }
 
+    @property
+    def recurrent(self) -> str | None:
+        """The name of a recurrent part; None if there is none."""
+        cells = (name for name, part in self.parts.items() if any(isinstance(m, nn.RNNBase) for m in part.modules()))
+        return next(cells, None)
+
     def __call__(self, params: Mapping[str, Tensor], part: str, x: Tensor) -> Tensor:
         """Apply one part with the given parameters."""
         own = {short: params[name] for short, name in zip(self._short[part], self.names[part], strict=True)}
