@@ -58,7 +58,6 @@ def test_what_is_asked_for_is_given(built: Federation) -> None:
     assert chosen(built, 100, engine="vector", chunk=7) == Engine(name="vector", chunk=7, threads=2, why="asked for")
 
 
-@pytest.mark.parametrize(("clients", "chunk"), [(5, 3), (100, 50), (101, 51)])
 def test_a_thread_gets_a_client_of_its_own_where_the_network_is_recurrent() -> None:
     network, sample = federation(encoder="move=gru").method.network, {}
     assert choose(configured(), network, sample, 4, 20).name == "loop"
@@ -67,6 +66,7 @@ def test_a_thread_gets_a_client_of_its_own_where_the_network_is_recurrent() -> N
     assert found.why == "encoder.move is recurrent, so that each thread has a client of its own"
 
 
+@pytest.mark.parametrize(("clients", "chunk"), [(5, 3), (100, 50), (101, 51)])
 def test_every_thread_gets_as_many_blocks(built: Federation, clients: int, chunk: int) -> None:
     found = chosen(built, clients)
     assert found.chunk == chunk

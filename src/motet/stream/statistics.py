@@ -66,17 +66,17 @@ def statistics(modality: Modality, x: Array) -> Floats:
 def _signal(modality: Modality, x: Array) -> list[Array]:
     mean = x.mean(axis=2)
     step = np.diff(x, axis=2)
-    step_energy, turn_energy = _energy(step), _energy(np.diff(step, axis=2))
-    centred = x - mean[..., None]
-    variance = _energy(centred)
-    peak = np.maximum(centred.max(axis=2), -centred.min(axis=2))
-    size = np.abs(step, out=step)
+    turn = np.diff(step, axis=2)
+    variance = x.var(axis=2)
+    step_energy = _energy(step)
+    still = STILL * np.sqrt(step_energy)[..., None]
+    peak = np.abs(x - mean[..., None]).max(axis=2)
     return [
         np.log(variance + SILENCE).mean(axis=1),
         np.log((step_energy + SILENCE / 10) / (2 * variance + SILENCE)).mean(axis=1),
-        np.log((turn_energy + SILENCE / 10) / (step_energy + SILENCE / 10)).mean(axis=1),
-        _share(size < STILL * np.sqrt(step_energy)[..., None]),
-        _share(size == 0),
+        np.log((_energy(turn) + SILENCE / 10) / (step_energy + SILENCE / 10)).mean(axis=1),
+        _share(np.abs(step) < still),
+        _share(step == 0),
         np.log((peak + 0.01) / (np.sqrt(variance) + 0.01)).mean(axis=1),
         np.abs(mean).mean(axis=1),
         np.abs(mean).max(axis=1),
@@ -130,12 +130,12 @@ def _vector(modality: Modality, x: Array) -> list[Array]:
 
 def _share(flags: Array) -> Array:
     """Share of each sample's flags that are set; 0 where there is none."""
-    return np.asarray(np.count_nonzero(flags, axis=tuple(range(1, flags.ndim))) / max(1, math.prod(flags.shape[1:])))
+    return np.asarray(flags.sum(axis=tuple(range(1, flags.ndim))) / max(1, math.prod(flags.shape[1:])))
 
 
 def _energy(step: Array) -> Array:
     """Mean square of each channel; 0 where there is nothing to take it of."""
-    return np.asarray(np.einsum("nct,nct->nc", step, step) / max(1, step.shape[2]))
+    return np.asarray(np.square(step).sum(axis=2) / max(1, step.shape[2]))
 
 
 _STATISTICS: dict[str, Callable[[Modality, Array], list[Array]]] = {
