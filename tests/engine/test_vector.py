@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,14 @@ def test_blocks_are_clients_one_after_another(
     hits = {f"missing_{k}": v for k, v in missing.items()} | {f"degraded_{k}": v for k, v in degraded.items()}
     if stream == {} and "calibration_rounds" in choices:
         hits["degraded_granularity"] = "round"  # the other is refused
-    assert_twins(*twice(data, chunk, **optimiser, **choices, **stream, **hits))
+    every = {"dtype": "float64", **optimiser, **choices, **stream, **hits}
+    try:
+        found = finish(data, engine="vector", chunk=chunk, **every)
+    except MotetError as diverged:  # some of what is drawn does, and then in both
+        with pytest.raises(MotetError, match=re.escape(str(diverged))):
+            finish(data, engine="loop", **every)
+        return
+    assert_twins(found, finish(data, engine="loop", **every))
 
 
 @pytest.mark.parametrize("recipe", ["fedavg", "qqr", "late", "local"])

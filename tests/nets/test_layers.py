@@ -32,7 +32,7 @@ shared_or_own = pytest.mark.parametrize("shared", [True, False], ids=["shared", 
 def drawn(
     make: Callable[[], nn.Module], shape: tuple[int, ...], shared: bool
 ) -> tuple[nn.Module, Tensor, Tensor, list[Tensor]]:
-    """Return a layer, samples (K * B, ...), what to weigh its answers with, and weights with a row a client."""
+    """Return a layer, samples (B * K, ...), what to weigh its answers with, and weights with a row a client."""
     torch.manual_seed(5)
     layer = make().double()
     x = torch.randn(CLIENTS * SAMPLES, *shape, dtype=torch.float64)
@@ -68,7 +68,7 @@ def test_clients_at_once_are_clients_one_by_one(
     layer, x, answers, weights = drawn(make, shape, shared)
     found, at_once = gradients(layer, x, answers, weights)
     for k in range(CLIENTS):
-        rows = slice(k * SAMPLES, (k + 1) * SAMPLES)
+        rows = slice(k, None, CLIENTS)
         own, alone = gradients(layer, x[rows], answers[rows], [value[k] for value in weights])
         torch.testing.assert_close(found[rows], own, rtol=1e-12, atol=1e-12)
         for gradient, wanted, is_weight in zip(at_once, alone, [True] * len(weights) + [False], strict=False):

@@ -34,12 +34,12 @@ from motet.wire.upload import Upload, contributions, uploads
 
 
 class Rectangle(NamedTuple):
-    """Which flat rows stand where, when each client's rows are padded to the same number.
+    """Which flat rows stand where, when each client's rows are padded to the same number; a column for each client.
 
     Attributes
     ----------
-    rows : int64 (K, n)
-    mask : bool (K, n)
+    rows : int64 (n, K)
+    mask : bool (n, K)
         False where a place is padding; some row of the block stands there.
     """
 
@@ -47,8 +47,12 @@ class Rectangle(NamedTuple):
     mask: Tensor
 
     def of(self, batch: Batch) -> Batch:
-        """Return rows of a flat batch as (K, n, ...)."""
+        """Return rows of a flat batch as (n, K, ...)."""
         return take_rows(batch, self.rows)._replace(mask=self.mask)
+
+    def flat(self, values: Tensor) -> Tensor:
+        """Return what stands in the places that are no padding, one client after another."""
+        return values.transpose(0, 1)[self.mask.T]
 
 
 class Forward(NamedTuple):
@@ -101,7 +105,7 @@ class Block:
             aux = self.method.aux(shared)
             places = _consecutive(view.sizes, batch.mask.device)
             stage = "evaluating arrivals"
-            whole = places.mask.shape[1] <= self.client.config.training.batch_size
+            whole = len(places.mask) <= self.client.config.training.batch_size
             first = self._forward(start, self.method.phases()[0], places.of(batch)) if whole else None
             encoded, hits, online_loss = self._evaluate(round, start, aux, batch, view, places, first)
             stage = "building prototypes"
@@ -162,7 +166,7 @@ class Block:
             if first is None:
                 encoded = self.client.look(round, start, batch, view)
             else:
-                encoded = {m: z.detach()[places.mask] for m, z in first.encoded.items()}
+                encoded = {m: places.flat(z.detach()) for m, z in first.encoded.items()}
             return encoded, *self.client.predict(start, aux, encoded, batch, view)
 
         inside = places.of(batch) if first is None else first.batch
@@ -172,10 +176,10 @@ class Block:
 
         with torch.no_grad():
             features = self._encode(start, inside.x) if first is None else first.encoded
-            logits = vmap(one)(start, features, inside)
-        encoded = {m: z.detach()[places.mask] for m, z in features.items()}
+            logits = vmap(one, in_dims=(0, 1, 1), out_dims=1)(start, features, inside)
+        encoded = {m: places.flat(z.detach()) for m, z in features.items()}
         arrived = torch.from_numpy(view.arrived()).to(logits.device)
-        return encoded, *self.client.score(logits[places.mask][arrived], view)
+        return encoded, *self.client.score(places.flat(logits)[arrived], view)
 
     def _prototypes(self, encoded: PerModality, batch: Batch, places: Rectangle) -> Upload | None:
         """Return what each client contributes to the prototypes; None where nobody has a good sample."""
@@ -185,7 +189,7 @@ class Block:
 
         without_samples = places.of(batch._replace(x={}))  # they are encoded already, and large
         with torch.no_grad():
-            summary = vmap(one)({m: z[places.rows] for m, z in encoded.items()}, without_samples)
+            summary = vmap(one, in_dims=1)({m: z[places.rows] for m, z in encoded.items()}, without_samples)
         found = contributions(summary, self.client.config.recipe.prototype_bits)
         return found if found.lengths.any() else None
 
@@ -211,7 +215,7 @@ class Block:
                 if self.abandoned.is_set():
                     raise MotetError("nobody waits for it any more")
                 forward = first or self._forward(_after(start, moved), phase, minibatch.of(batch))
-                first, active = None, forward.batch.mask.any(1)
+                first, active = None, forward.batch.mask.any(0)
                 gradients, losses = self._gradient(forward, phase, start, aux)
                 for name, gradient in gradients.items():
                     moved[name] = optimiser.step(name, moved.get(name), gradient, active)
@@ -220,8 +224,8 @@ class Block:
         return Trained(moved, touched, loss / steps.clamp(min=1))
 
     def _forward(self, params: State, phase: Phase, batch: Batch) -> Forward:
-        """Encode a minibatch of every client, (K, B, ...), so that gradients find their way to what learns."""
-        every = self._rows(params, len(batch.mask))
+        """Encode a minibatch of every client, (B, K, ...), so that gradients find their way to what learns."""
+        every = self._rows(params, batch.mask.shape[1])
         every |= {name: every[name].detach().requires_grad_() for name in self.method.trains(phase)}
         return Forward(every, batch, self._encode(every, batch.x))
 
@@ -235,8 +239,8 @@ class Block:
         def loss(own: State, start: State, encoded: PerModality, batch: Batch) -> Tensor:
             return self.method.loss_of(own, {**aux, "model": start}, encoded, batch, phase)
 
-        received = self._rows(start, len(forward.batch.mask))
-        losses = vmap(loss)(forward.params, received, forward.encoded, forward.batch)
+        received = self._rows(start, forward.batch.mask.shape[1])
+        losses = vmap(loss, in_dims=(0, 0, 1, 1))(forward.params, received, forward.encoded, forward.batch)
         learn = {name: forward.params[name] for name in self.method.trains(phase)}
         gradients = torch.autograd.grad(losses.sum(), list(learn.values()), materialize_grads=True)
         return dict(zip(learn, gradients, strict=True)), losses.detach()
@@ -249,7 +253,7 @@ class Block:
         }
 
     def _encode(self, params: State, x: PerModality) -> PerModality:
-        """Encode minibatches, (K, B, ...) to (K, B, d), with a row of parameters for each client."""
+        """Encode minibatches, (B, K, ...) to (B, K, d), with a row of parameters for each client."""
         found = {}
         for m in self.method.modalities:
             part = f"encoder.{m}"
@@ -258,7 +262,7 @@ class Block:
                 found[m] = flat.reshape(*x[m].shape[:2], -1)
             else:
                 own = {name: params[name] for name in self.method.network.names[part]}
-                found[m] = vmap(self.method.network, in_dims=(0, None, 0))(own, part, x[m])
+                found[m] = vmap(self.method.network, in_dims=(0, None, 1), out_dims=1)(own, part, x[m])
         return found
 
     def _touch(self, touched: dict[str, Tensor], gradients: State) -> None:
@@ -305,7 +309,7 @@ def _rectangle(rows: list[np.ndarray], device: torch.device) -> Rectangle:
     mask = np.arange(sizes.max()) < sizes[:, None]
     padded = np.zeros(mask.shape, dtype=np.int64)
     padded[mask] = np.concatenate(rows)
-    return Rectangle(torch.from_numpy(padded).to(device), torch.from_numpy(mask).to(device))
+    return Rectangle(*(torch.from_numpy(np.ascontiguousarray(part.T)).to(device) for part in (padded, mask)))
 
 
 def _named(clients: list[int]) -> str:

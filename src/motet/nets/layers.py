@@ -1,10 +1,11 @@
-"""Layers that also take a row of weights for each of K clients, and then treat their batch as K clients' in turn.
+"""Layers that also take a row of weights for each of K clients, and then treat their batch as K clients' side by side.
 
 With weights of the usual shape they are PyTorch's own, to the bit. With a further first dimension the batch holds B
-samples of each client, (K * B, ...): the vector engine gives every client its weights this way and gets every client's
-gradient from one backward pass, through a few large operations where `torch.func.vmap` would make many small ones.
-While all clients still share their weights (`Tensor.expand`, nothing is copied) features cost what they cost in one
-plain batch; only the gradient is told apart.
+samples of each client, (B * K, ...), every client's first sample before anybody's second: so the same memory, seen as
+(B, K * C, ...), has the clients as groups of channels, which convolutions and GroupNorm know how to keep apart. The
+vector engine gives every client its weights this way and gets every client's gradient from one backward pass, through a
+few large operations where `torch.func.vmap` would make many small ones. While all clients still share their weights
+(`Tensor.expand`, nothing is copied) features cost what they cost in one plain batch; only the gradient is told apart.
 """
 
 from __future__ import annotations
@@ -26,25 +27,24 @@ class Linear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         if self.weight.dim() == 2:
             return super().forward(input)
-        return _Multiply.apply(input, self.weight, self.bias)  # type: ignore[no-any-return, no-untyped-call]
+        if _shared(self.weight):
+            return _Multiply.apply(input, self.weight, self.bias)  # type: ignore[no-any-return, no-untyped-call]
+        found = torch.baddbmm(self.bias[:, None], _by_client(input, self.weight), self.weight.transpose(1, 2))
+        return found.transpose(0, 1).flatten(0, 1)
 
 
 class Conv1d(nn.Conv1d):
     """`torch.nn.Conv1d` with stride 1 and zero padding."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
-        if self.weight.dim() == 3:
-            return super().forward(input)
-        return _Convolve.apply(input, self.weight, self.bias, self.padding)  # type: ignore[no-any-return, no-untyped-call]
+        return super().forward(input) if self.weight.dim() == 3 else _convolve(self, input)
 
 
 class Conv2d(nn.Conv2d):
     """`torch.nn.Conv2d` with stride 1 and zero padding."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
-        if self.weight.dim() == 4:
-            return super().forward(input)
-        return _Convolve.apply(input, self.weight, self.bias, self.padding)  # type: ignore[no-any-return, no-untyped-call]
+        return super().forward(input) if self.weight.dim() == 4 else _convolve(self, input)
 
 
 class MaxPool1d(nn.MaxPool1d):
@@ -67,7 +67,10 @@ class GroupNorm(nn.GroupNorm):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         if self.weight.dim() == 1:
             return super().forward(input)
-        return _Normalise.apply(input, self.weight, self.bias, self.num_groups, self.eps)  # type: ignore[no-any-return, no-untyped-call]
+        clients = len(self.weight)
+        scale, shift = self.weight.flatten(), self.bias.flatten()
+        found = F.group_norm(_as_channels(input, clients), clients * self.num_groups, scale, shift, self.eps)
+        return found.reshape(input.shape)
 
 
 class LayerNorm(nn.LayerNorm):
@@ -76,8 +79,9 @@ class LayerNorm(nn.LayerNorm):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         if self.weight.dim() == 1:
             return super().forward(input)
-        plain = _apart(F.layer_norm(input, self.normalized_shape, eps=self.eps), self.weight)
-        return (plain * self.weight[:, None] + self.bias[:, None]).flatten(0, 1)
+        plain = F.layer_norm(input, self.normalized_shape, eps=self.eps)
+        parted = plain.reshape(-1, *self.weight.shape)
+        return (parted * self.weight + self.bias).flatten(0, 1)
 
 
 class Embedding(nn.Embedding):
@@ -95,73 +99,68 @@ def take_many(module: nn.Module) -> bool:
     return all(isinstance(part, kinds) or not any(True for _ in part.parameters(False)) for part in module.modules())
 
 
-def _apart(batch: Tensor, weight: Tensor) -> Tensor:
-    """Part a batch by client, (K * B, ...) to (K, B, ...)."""
-    clients = len(weight)
-    return batch.reshape(clients, len(batch) // clients, *batch.shape[1:])
+def _by_client(batch: Tensor, weight: Tensor) -> Tensor:
+    """Part a batch by client, (B * K, ...) to (K, B, ...)."""
+    return batch.reshape(-1, len(weight), *batch.shape[1:]).transpose(0, 1)
+
+
+def _as_channels(batch: Tensor, clients: int) -> Tensor:
+    """See the clients as groups of channels, (B * K, C, ...) to (B, K * C, ...)."""
+    return batch.reshape(len(batch) // clients, clients * batch.shape[1], *batch.shape[2:])
 
 
 def _shared(weight: Tensor) -> bool:
     return weight.stride(0) == 0
 
 
-def _aside(batch: Tensor, clients: int) -> Tensor:
-    """Put clients side by side as groups of channels, (K * B, C, ...) to (B, K * C, ...)."""
-    parted = batch.reshape(clients, len(batch) // clients, *batch.shape[1:])
-    return parted.transpose(0, 1).flatten(1, 2)
-
-
-def _in_turn(batch: Tensor, clients: int) -> Tensor:
-    """Undo `_aside`."""
-    parted = batch.reshape(len(batch), clients, batch.shape[1] // clients, *batch.shape[2:])
-    return parted.transpose(0, 1).flatten(0, 1)
-
-
 class _Multiply(Function):
+    """A linear layer through weights that all share, whose gradient is each client's own."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        if _shared(weight):
-            return F.linear(x, weight[0], bias[0])
-        return torch.baddbmm(bias[:, None], _apart(x, weight), weight.transpose(1, 2)).flatten(0, 1)
+        return F.linear(x, weight[0], bias[0])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        own = _apart(gradient, weight)
-        to_x = None
-        if ctx.needs_input_grad[0]:
-            to_x = gradient @ weight[0] if _shared(weight) else (own @ weight).flatten(0, 1)
-        return to_x, own.transpose(1, 2) @ _apart(x, weight), own.sum(1)
+        own = _by_client(gradient, weight)
+        to_x = gradient @ weight[0] if ctx.needs_input_grad[0] else None
+        return to_x, own.transpose(1, 2) @ _by_client(x, weight), own.sum(1)
+
+
+def _convolve(layer: nn.Conv1d | nn.Conv2d, x: Tensor) -> Tensor:
+    padding = layer.padding
+    assert not isinstance(padding, str)
+    weight, bias, clients = layer.weight, layer.bias, len(layer.weight)
+    assert bias is not None
+    if _shared(weight):
+        return _Convolve.apply(x, weight, bias, padding)  # type: ignore[no-any-return, no-untyped-call]
+    found = _convolution(_as_channels(x, clients), weight.flatten(0, 1), bias.flatten(), *_plain(padding), clients)
+    return found.reshape(len(x), -1, *found.shape[2:])  # type: ignore[no-any-return]
 
 
 class _Convolve(Function):
+    """A convolution through weights that all share, whose gradient is each client's own."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, padding: tuple[int, ...]) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.padding = padding
-        if _shared(weight):
-            return _convolution(x, weight[0], bias[0], *_plain(padding), 1)  # type: ignore[no-any-return]
-        k = len(weight)
-        found = _convolution(_aside(x, k), weight.flatten(0, 1), bias.flatten(), *_plain(padding), k)
-        return _in_turn(found, k)
+        return _convolution(x, weight[0], bias[0], *_plain(padding), 1)  # type: ignore[no-any-return]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x, weight), how = ctx.saved_tensors, _plain(ctx.padding)
-        k, to_x, with_x = len(weight), None, ctx.needs_input_grad[0]
-        if with_x and _shared(weight):
+        clients, channels, to_x = len(weight), len(weight) * weight.shape[1], None
+        if ctx.needs_input_grad[0]:
             to_x = _gradients(gradient, x, weight[0], None, *how, 1, [True, False, False])[0]
-            with_x = False
-        kernel = weight.flatten(0, 1) if with_x else weight.new_empty(k * weight.shape[1], *weight.shape[2:])
-        mask = [with_x, True, False]
-        aside, to_weight, _ = _gradients(_aside(gradient, k), _aside(x, k), kernel, None, *how, k, mask)
-        if with_x:
-            to_x = _in_turn(aside, k)
-        to_bias = _apart(gradient.flatten(2).sum(2), weight).sum(1)
-        return to_x, to_weight.reshape(weight.shape), to_bias, None
+        kernel = weight.new_empty(channels, *weight.shape[2:])  # only its shape is read
+        aside, samples, mask = _as_channels(gradient, clients), _as_channels(x, clients), [False, True, True]
+        _, to_weight, to_bias = _gradients(aside, samples, kernel, [channels], *how, clients, mask)
+        return to_x, to_weight.reshape(weight.shape), to_bias.reshape(weight.shape[:2]), None
 
 
 def _plain(padding: tuple[int, ...]) -> tuple[Any, ...]:
@@ -193,54 +192,15 @@ class _Pool(Function):
         return torch.zeros_like(x).scatter(-1, index, gradient), None
 
 
-class _Normalise(Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
-        x = x.contiguous()
-        ctx.groups, ctx.sizes = groups, (x.shape[0], x.shape[1], x.shape[2:].numel())
-        scale, shift = (weight[0], bias[0]) if _shared(weight) else (None, None)
-        samples, channels, places = ctx.sizes
-        found, mean, deviation = torch.native_group_norm(x, scale, shift, samples, channels, places, groups, eps)
-        ctx.save_for_backward(x, weight, mean, deviation)
-        if _shared(weight):
-            return found
-        return torch.addcmul(_per_channel(bias, x), _apart(found, weight), _per_channel(weight, x)).flatten(0, 1)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, mean, deviation = ctx.saved_tensors
-        shift = gradient.flatten(2).sum(2)
-        product = (gradient * x).flatten(2).sum(2)
-        spread = x.shape[1] // ctx.groups
-        centre, inverse = (value.repeat_interleave(spread, 1) for value in (mean, deviation))
-        scale = (product - shift * centre) * inverse
-        own = weight[0] if _shared(weight) else None
-        if own is None:
-            gradient = (_apart(gradient, weight) * _per_channel(weight, x)).flatten(0, 1)
-        to_x = torch.ops.aten.native_group_norm_backward(
-            gradient.contiguous(), x, mean, deviation, own, *ctx.sizes, ctx.groups, [True, False, False]
-        )[0]
-        return to_x, _apart(scale, weight).sum(1), _apart(shift, weight).sum(1), None, None
-
-
-def _per_channel(value: Tensor, x: Tensor) -> Tensor:
-    """Return each client's (K, C) so that it broadcasts over (K, B, C, ...)."""
-    return value.reshape(len(value), 1, value.shape[1], *[1] * (x.dim() - 2))
-
-
 class _Look(Function):
     @staticmethod
     def forward(ctx: Any, tokens: Tensor, weight: Tensor) -> Tensor:
         clients, words = weight.shape[:2]
-        own = _apart(tokens, weight) + words * torch.arange(clients, device=tokens.device).reshape(
-            -1, *[1] * tokens.dim()
-        )
+        first = words * torch.arange(clients, device=tokens.device)
+        own = tokens + first.repeat(len(tokens) // clients).reshape(-1, *[1] * (tokens.dim() - 1))
         ctx.save_for_backward(own)
         ctx.shape = weight.shape
-        return (
-            F.embedding(tokens, weight[0]) if _shared(weight) else F.embedding(own, weight.flatten(0, 1)).flatten(0, 1)
-        )
+        return F.embedding(tokens, weight[0]) if _shared(weight) else F.embedding(own, weight.flatten(0, 1))
 
     @staticmethod
     @once_differentiable
