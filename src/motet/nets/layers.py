@@ -185,11 +185,11 @@ class _Pool(Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x, found), size = ctx.saved_tensors, ctx.size
         whole = found.shape[-1] * size
-        offset = torch.zeros_like(found, dtype=torch.int32)
+        offset = torch.zeros_like(found, dtype=torch.int16)
         for place in range(size - 2, -1, -1):  # the first of equal ones counts
-            offset = (x[..., place:whole:size] != found).int() * (offset + 1)
-        index = (torch.arange(0, whole, size, device=x.device) + offset).long()
-        return torch.zeros_like(x).scatter(-1, index, gradient), None
+            offset = (x[..., place:whole:size] != found) * (offset + 1)
+        index = torch.arange(0, whole, size, device=x.device) + offset
+        return gradient.new_zeros(()).expand(x.shape).scatter(-1, index, gradient), None  # zeros are written once
 
 
 class _Look(Function):
