@@ -51,16 +51,15 @@ def told(summaries: Summaries, clients: int) -> Told:
     lengths = np.zeros(clients, dtype=np.int64)
     for m, summary in summaries.items():
         sets = np.bincount(summary.group, minlength=clients)
-        lengths += np.where(
-            sets > 0, np.array([_length(m, summary, n) for n in range(sets.max(initial=0) + 1)])[sets], 0
-        )
+        lengths += np.where(sets > 0, _lengths(m, summary, sets.max(initial=0))[sets], 0)
     return Told(summaries, lengths + np.where(lengths > 0, HEADER, 0))
 
 
-def _length(modality: str, summary: Summary, sets: int) -> int:
-    """Return the bytes that one client's entries take for a modality in which it has so many sets."""
-    length = 0
+def _lengths(modality: str, summary: Summary, most: int) -> NDArray[np.int64]:
+    """Return the bytes that one client's entries take for a modality in which it has 0, 1, ... sets."""
+    length = np.zeros(most + 1, dtype=np.int64)
     for name, array in write(modality, summary).items():
-        shape = array.shape if name.endswith("/distances") else (sets, *array.shape[1:])
-        length += entry_length(name, shape, torch.from_numpy(array).dtype, EXACT, rows=1)
+        dtype, own = torch.from_numpy(array).dtype, array.shape[1:]
+        shapes = [array.shape if name.endswith("/distances") else (sets, *own) for sets in range(most + 1)]
+        length += [entry_length(name, shape, dtype, EXACT, rows=1) for shape in shapes]
     return length
