@@ -1,6 +1,6 @@
 """What a method costs beside fedavg in the vector engine, and what the engine costs when the model does nothing.
 
-    python benchmarks/methods.py [--rounds 10] [--threads 2]
+    python benchmarks/methods.py [--rounds 30] [--threads 2]
 
 Recipes take turns, round by round, in one process; sensors drop out and degrade half of the time, so that there is
 something to mend. The no-op model has one weight a modality. Writes docs/performance/methods.json.
@@ -67,7 +67,7 @@ def in_turns(workers: dict[str, Training], rounds: int) -> dict[str, list[float]
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

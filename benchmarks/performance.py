@@ -175,7 +175,7 @@ def main() -> None:
     if found := read("rivals"):
         parts += ["## Against other simulators", OTHERS, rivals(found)]
     if found := read("methods"):
-        setting = "100 clients with 20 samples, sensors missing and degraded half of the time."
+        setting = "100 clients with 20 samples, sensors missing and degraded half of the time; medians of 30 rounds."
         parts += ["## What methods cost", setting, methods(found)]
     if found := read("growth"):
         curves(found)
