@@ -88,3 +88,10 @@ def test_numbers_keep_their_type() -> None:
     found = Private(2)
     found.put(0, {"w": torch.tensor([1 / 3], dtype=torch.float64)})
     assert found.after([0])[0]["w"].numpy().tobytes() == np.float64(1 / 3).tobytes()
+
+
+def test_it_works_where_no_room_can_be_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    found = Private(CLIENTS)
+    found.put(3, state(3))
+    assert same(found.after([3])[3], state(3))

@@ -37,7 +37,10 @@ class Rows(NamedTuple):
         dtype = next(iter(state.values())).numpy().dtype
         size = (2, clients, sum(map(math.prod, shapes.values())))
         with tempfile.TemporaryFile(prefix="motet-") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, math.prod(size) * dtype.itemsize))  # a full disk is said here
+            length = max(1, math.prod(size)) * dtype.itemsize
+            file.truncate(length)
+            if hasattr(os, "posix_fallocate"):  # a full disk is said here, not when a page is first written
+                os.posix_fallocate(file.fileno(), 0, length)
             array = np.memmap(file, dtype, "r+", shape=size)
         return cls(torch.from_numpy(array), shapes)
 
