@@ -118,6 +118,7 @@ class Block:
                     who = f"client {k}"
                     raise MotetError(self.client.diverged(loss, round))
             stage = "sending"
+            tells = told(summaries, len(clients))
             model = self._updates(trained)
             kept = self._keep(start, trained)
         except MotetError as error:
@@ -132,7 +133,7 @@ class Block:
             loss=float(trained.loss.double().sum()),
             hits=hits,
             online_loss=online_loss,
-            told=told(summaries, len(clients)),
+            told=tells,
             model=model,
             prototypes=prototypes,
             private={k: {n: value[i] for n, value in kept.items()} for i, k in enumerate(clients) if kept},

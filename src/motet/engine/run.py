@@ -170,12 +170,12 @@ def _timed(seconds: Counter[str], what: str) -> Iterator[None]:
 
 
 @contextmanager
-def threads(count: int | None) -> Iterator[int]:
-    """Set PyTorch's threads for a while; yield how many there are."""
+def threads(count: int | None) -> Iterator[None]:
+    """Set PyTorch's threads for a while."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
-        yield torch.get_num_threads()
+        yield
     finally:
         torch.set_num_threads(before)
 

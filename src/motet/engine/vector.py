@@ -91,7 +91,7 @@ class Vector:
                 running.popleft()
         finally:  # if the round ends early, by a failure or a Ctrl-C, whoever is still at work need not finish
             self._abandoned.set()
-            wait(running)
+            wait([future for future in running if not future.cancel()])
             self._abandoned.clear()
             torch.set_num_threads(self.workers)
 

@@ -29,7 +29,7 @@ class Linear(nn.Linear):
             return super().forward(input)
         if _shared(self.weight):
             return _Multiply.apply(input, self.weight, self.bias)  # type: ignore[no-any-return, no-untyped-call]
-        found = torch.baddbmm(self.bias[:, None], _by_client(input, self.weight), self.weight.transpose(1, 2))
+        found = torch.baddbmm(self.bias[:, None], _by_client(input, len(self.weight)), self.weight.transpose(1, 2))
         return found.transpose(0, 1).flatten(0, 1)
 
 
@@ -99,9 +99,9 @@ def take_many(module: nn.Module) -> bool:
     return all(isinstance(part, kinds) or not any(True for _ in part.parameters(False)) for part in module.modules())
 
 
-def _by_client(batch: Tensor, weight: Tensor) -> Tensor:
+def _by_client(batch: Tensor, clients: int) -> Tensor:
     """Part a batch by client, (B * K, ...) to (K, B, ...)."""
-    return batch.reshape(-1, len(weight), *batch.shape[1:]).transpose(0, 1)
+    return batch.reshape(-1, clients, *batch.shape[1:]).transpose(0, 1)
 
 
 def _as_channels(batch: Tensor, clients: int) -> Tensor:
@@ -125,9 +125,9 @@ class _Multiply(Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        own = _by_client(gradient, weight)
+        own, seen = _by_client(gradient, len(weight)), _by_client(x, len(weight))
         to_x = gradient @ weight[0] if ctx.needs_input_grad[0] else None
-        return to_x, own.transpose(1, 2) @ _by_client(x, weight), own.sum(1)
+        return to_x, own.transpose(1, 2) @ seen, own.sum(1)
 
 
 def _convolve(layer: nn.Conv1d | nn.Conv2d, x: Tensor) -> Tensor:
