@@ -32,7 +32,7 @@ SMALLEST_SHARE = 8
 
 def _convolution(conv: type[nn.Conv1d], norm: type[nn.GroupNorm], pool: Callable[[int], nn.Module]) -> nn.Sequential:
     return nn.Sequential(
-        conv(CHANNELS, 32, 5, padding=2), norm(4, 32), nn.ReLU(), pool(4),
+        conv(CHANNELS, 32, 5, padding=2), norm(4, 32), pool(4), nn.ReLU(),
         conv(32, 64, 5, padding=2), norm(8, 64), nn.ReLU(),
     )  # fmt: skip
 

@@ -38,7 +38,7 @@ class Encoder(nn.Module):
         self.out = nn.Linear(64, 64)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.max_pool1d(F.relu(self.first_norm(self.first(x))), 4)
+        x = F.relu(F.max_pool1d(self.first_norm(self.first(x)), 4))
         x = F.relu(self.second_norm(self.second(x)))
         return self.out(x.mean(-1))
 

@@ -25,6 +25,6 @@ class ImageConvolution(nn.Module):
         self.out = Linear(32 * min(4, height) * min(4, width) + 32, features)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.pool(F.relu(self.first_norm(self.first(x))))
+        x = F.relu(self.pool(self.first_norm(self.first(x))))  # the maximum first: the same bits, fewer to rectify
         x = F.relu(self.second_norm(self.second(x)))
         return self.out(torch.cat([self.grid(x).flatten(1), x.amax((-2, -1))], dim=-1))  # type: ignore[no-any-return]
