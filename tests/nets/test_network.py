@@ -104,3 +104,14 @@ def test_an_error_while_building_restores_torch_s_random_numbers() -> None:
     with pytest.raises(RuntimeError, match="no"):
         make_part(0, "head", fail)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_modality_s_parts_are_one_block(network: Network) -> None:
+    parts = {"encoder.acc": nn.Linear(3, 2), "head.acc": nn.Linear(2, 1), "head": nn.Linear(2, 1)}
+    assert {
+        name.removesuffix(".weight"): block for name, block in Network(parts).block_of.items() if "weight" in name
+    } == {
+        "encoder.acc": "acc",
+        "head.acc": "acc",
+        "head": "head",
+    }
