@@ -63,13 +63,21 @@ class RecipeSettings(Settings):
     """The row of choices that makes a method; what is not named comes from the recipe."""
 
     recipe: str = Field("qqr", description="the method, by name (see `motet recipes`)")
-    objective: str = Field("joint", description="what a device minimises: joint, late, late-unimodal")
-    missing: str = Field("zero", description="what stands in for an absent modality: zero, skip, prototype[:match=...]")
+    objective: str = Field(
+        "joint", description="what a device minimises: joint, late, late-unimodal, chain, infiltrate, ogm"
+    )
+    missing: str = Field(
+        "zero", description="what stands in for an absent modality: zero, skip, prototype, infiltration"
+    )
     degraded: str = Field("as-is", description="what is done with a bad one: as-is, drop, align, blend, replace")
-    drift: str = Field("none", description="what holds a client near the others: none, proximal[:mu=...]")
+    drift: str = Field(
+        "none", description="what holds a client near others: none, proximal, prototype-pull, scaffold, moon"
+    )
     aggregate: str = Field("mean", description="how the server joins updates: mean, none")
     weights: Literal["equal", "samples"] = Field("equal", description="weight of a client in the mean")
-    upload: str = Field("dense", description="encoding of a client's update: dense, or q<bits> such as q8")
+    upload: str = Field(
+        "dense", description="encoding of a client's update: dense, q<bits> such as q8, topk, topk+memory"
+    )
     prototype_bits: int = Field(32, ge=1, le=32, description="bits per number of a prototype; 32 is exact")
     prototype_average: Literal["ema", "cumulative"] = Field("ema", description="how prototypes persist over rounds")
     prototype_weights: Literal["equal", "samples"] = Field("equal", description="weight of a client in a prototype")

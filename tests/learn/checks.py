@@ -19,6 +19,7 @@ from motet.config import Config
 from motet.data.dataset import TEST, TRAIN, ArrayDataset, Kind, Modality
 from motet.engine.federation import Federation, build_federation
 from motet.engine.outcome import Outcome
+from motet.engine.private import section
 from motet.engine.run import Finished, Runner, run
 from motet.engine.state import ServerState, initial_state
 from motet.engine.trainer import Trainer
@@ -173,7 +174,7 @@ def finish(dataset: ArrayDataset, **choices: Any) -> Finished:
 def trained(finished: Finished) -> State:
     """Return the model that a run ends with: the global one, or the first client's own."""
     state, aggregate = finished.state, finished.federation.method.aggregate
-    privates = [state.private.get(k, {}) for k in range(finished.federation.clients)]
+    privates = [section(state.private.get(k, {}), "model") for k in range(finished.federation.clients)]
     return aggregate.models(state.shared["model"], privates)[0]
 
 
@@ -279,7 +280,24 @@ def aux_of(
             state[f"updates/{m}"][label] = 1
         state[f"variance/{m}"] = torch.tensor((variance or {}).get(m, 1.0), dtype=torch.float64)
     model = {name: value.detach() for name, value in params.items()}
-    return method.aux({"model": model, "prototypes": state})
+    shared = {"model": model, "prototypes": state, "scores": {m: torch.tensor(0.5) for m in method.modalities}}
+    return method.aux(shared)
+
+
+def informed(method: Method, aux: dict[str, Any], batch: Batch, params: State) -> tuple[dict[str, Any], Batch]:
+    """Return `aux` and a batch with what a client notes before it trains: its survey, and earlier models' features.
+
+    The model before the one received is taken to be `params`.
+    """
+    with torch.no_grad():
+        received, previous = method.encode(aux["model"], batch.x), method.encode(params, batch.x)
+        aux = {**aux, "survey": method.survey(aux["model"], received, batch)}
+    return aux, batch._replace(received=received, previous=previous)
+
+
+def every_phase(method: Method) -> list[Phase]:
+    """Return the phases that there are in the first two rounds."""
+    return list(dict.fromkeys([*method.phases(1), *method.phases(2)]))
 
 
 def drawn_aux(method: Method, params: State, known: Mapping[str, int], seed: int = 0) -> dict[str, Any]:
@@ -397,9 +415,12 @@ def slots_of(
     return witness.seen[0][0]
 
 
-def loss_and_gradient(method: Method, params: State, aux: dict[str, Any], batch: Batch) -> tuple[Tensor, State]:
-    """Return a method's loss and its gradient, zero where a parameter has no part in it."""
-    loss = method.loss(params, aux, batch, method.phases()[0])
+def loss_and_gradient(
+    method: Method, params: State, aux: dict[str, Any], batch: Batch, phase: Phase | None = None
+) -> tuple[Tensor, State]:
+    """Return a method's loss in a phase, or the first, and its gradient: zero where a parameter has no part in it."""
+    aux, batch = informed(method, aux, batch, params)
+    loss = method.loss(params, aux, batch, phase or method.phases()[0])
     if not loss.requires_grad:
         return loss, {name: torch.zeros_like(value) for name, value in params.items()}
     gradients = torch.autograd.grad(loss, list(params.values()), materialize_grads=True)

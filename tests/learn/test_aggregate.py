@@ -10,6 +10,7 @@ from checks import assert_close, assert_same_bits, finish, toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from motet.engine.private import section
 from motet.learn.aggregate import Aggregate
 from motet.learn.aggregate.mean import Mean
 from motet.learn.aggregate.none import NoAggregate
@@ -147,7 +148,7 @@ def test_a_client_alone_hears_nothing_of_the_others() -> None:
     other.y[16:48] = (other.y[16:48] + 1) % 3
     runs = [finish(these, recipe="local").state for these in (data, other)]
     assert_same_bits(runs[1].private[0], runs[0].private[0])
-    assert not torch.equal(runs[1].private[1]["head.2.bias"], runs[0].private[1]["head.2.bias"])
+    assert not torch.equal(runs[1].private[1]["model/head.2.bias"], runs[0].private[1]["model/head.2.bias"])
     means = [finish(these, recipe="partial").state.shared["model"]["head.2.bias"] for these in (data, other)]
     assert not torch.equal(means[0], means[1])
 
@@ -158,7 +159,7 @@ def test_one_client_s_mean_is_its_own_model(weights: str) -> None:
     data = toy(clients=1)
     local = finish(data, recipe="local", rounds=3)
     mean = finish(data, recipe="partial", rounds=3, weights=weights)
-    assert_close(mean.state.shared["model"], local.state.private[0], 1e-12)
+    assert_close(mean.state.shared["model"], section(local.state.private[0], "model"), 1e-12)
 
 
 def test_a_client_alone_predicts_and_builds_prototypes_with_its_own_model() -> None:
@@ -187,7 +188,7 @@ def test_clients_of_different_size_do_not() -> None:
     assert not torch.equal(samples.state.shared["model"]["head.0.bias"], equal.state.shared["model"]["head.0.bias"])
     start = equal.federation.method.network.state()["head.0.bias"].double()
     alone = finish(data, recipe="local", rounds=1).state.private
-    moved = [alone[k]["head.0.bias"] - start for k in range(3)]
+    moved = [alone[k]["model/head.0.bias"] - start for k in range(3)]
     expected = start + (24 * moved[0] + 8 * moved[1] + 16 * moved[2]) / 48
     torch.testing.assert_close(samples.state.shared["model"]["head.0.bias"], expected, rtol=1e-12, atol=1e-12)
     expected = start + (moved[0] + moved[1] + moved[2]) / 3

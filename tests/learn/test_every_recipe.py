@@ -22,7 +22,9 @@ from checks import (
     drawn_aux,
     drawn_batch,
     encoders,
+    every_phase,
     finish,
+    informed,
     looks,
     loss_and_gradient,
     method_for,
@@ -32,20 +34,21 @@ from checks import (
     trained,
     weights,
 )
+from plain import train_plainly
 from torch import Tensor
 from torch.func import grad_and_value, vmap
-from torch.nn import functional as F
 
 from motet.data.dataset import TRAIN
 from motet.engine.federation import Federation
 from motet.engine.outcome import Outcome
+from motet.engine.private import section
 from motet.engine.run import Finished
 from motet.learn import prototypes as proto
 from motet.learn.method import Method
-from motet.learn.recipe import RECIPES
+from motet.learn.objective import Phase
+from motet.learn.recipe import RECIPES, resolve
 from motet.learn.sample import Batch
 from motet.nets.network import State
-from motet.random import permutation
 from twins import assert_twins
 
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -87,7 +90,8 @@ def _trained_parts(federation: Federation, outcome: Outcome) -> set[str]:
     """Return the parts that a client sends, or changes where it keeps its model to itself."""
     start = federation.method.network.state()
     if outcome.private:
-        own = outcome.private[outcome.clients[0]]
+        own = section(outcome.private[outcome.clients[0]], "model")
+    if outcome.private and own:
         names = {name for name, value in own.items() if not torch.equal(value, start[name].double())}
     else:
         names = {name for name, held in outcome.model.held.items() if held[0]}
@@ -125,9 +129,8 @@ def test_a_modality_may_appear_late(case: Choices) -> None:
 def _model_after(told: Story, place: int) -> State:
     """Return the model after a round: the first client's own, where each has one."""
     state = told.states[place]
-    own = {name.removeprefix("private/"): value[0] for name, value in state.items() if name.startswith("private/")}
+    own = {name: value[0] for name, value in section(state, "private/model").items()}
     shared = {name: value for name, value in state.items() if name.startswith("shared/model/")}
-    own.pop("clients", None)
     return own or {name.removeprefix("shared/model/"): value for name, value in shared.items()}
 
 
@@ -146,59 +149,31 @@ def test_a_class_may_never_be_seen(case: Choices) -> None:
 def test_one_client_is_plain_local_training(case: Choices) -> None:
     """The same network on the same minibatches, in a training loop written without any of Motet's learning."""
     data = toy(clients=1, each=20)
-    finished = finish(data, lr=0.2, lr_decay=0.9, local_epochs=2, **{**case, "rounds": 3})
-    plain = _train_plainly(finished)
+    finished = finish(data, lr=0.2, lr_decay=0.9, local_epochs=2, **{**_dense(case), "rounds": 3})
+    plain = train_plainly(finished)
     found = trained(finished)
     expected = {
         f"{part}.{name}": value.detach() for part, module in plain.items() for name, value in module.named_parameters()
     }
     assert_close({name: found[name] for name in expected}, expected, 1e-12)
-    assert _moved_parts(finished) >= set(plain)
+    assert _moved_parts(finished) >= {part for part, names in _moved_plainly(finished, plain).items() if names}
 
 
-def _train_plainly(finished: Finished) -> dict[str, torch.nn.Module]:
-    """Train by hand. An objective or a drift that this does not know needs a line here."""
-    federation, config = finished.federation, finished.federation.config
-    objective, drift = config.recipe.objective, config.recipe.drift.partition(":")[0]
-    parts = {
-        name: copy.deepcopy(module).double()
-        for name, module in federation.method.network.parts.items()
-        if name != "projection"  # no sample is missing or degraded, so it has no part in the others' training
+def _moved_plainly(finished: Finished, plain: dict[str, torch.nn.Module]) -> dict[str, list[str]]:
+    """Return the parameters of each part that plain training has moved."""
+    start = finished.federation.method.network.state()
+    return {
+        part: [n for n, p in module.named_parameters() if not torch.equal(p, start[f"{part}.{n}"].double())]
+        for part, module in plain.items()
     }
-    everything = [p for module in parts.values() for p in module.parameters()]
-    view = federation.views.view(1, 0)
-    x = {m: torch.from_numpy(values).double() for m, values in view.x.items()}
-    y = torch.from_numpy(view.y)
 
-    def outputs(rows: Tensor) -> dict[str, Tensor]:
-        return {m: parts[f"encoder.{m}"](values[rows]) for m, values in x.items()}
 
-    def joint(rows: Tensor) -> Tensor:
-        return F.cross_entropy(parts["head"](torch.cat(list(outputs(rows).values()), 1)), y[rows])
-
-    def late(rows: Tensor) -> Tensor:
-        return F.cross_entropy(sum(parts[f"head.{m}"](z) for m, z in outputs(rows).items()), y[rows])
-
-    def unimodal(rows: Tensor) -> Tensor:
-        own = [F.cross_entropy(parts[f"head.{m}"](z), y[rows]) for m, z in outputs(rows).items()]
-        return late(rows) + torch.stack(own).sum()
-
-    def pull(start: list[Tensor]) -> Tensor:
-        return 0.1 / 2 * torch.stack([(p - s).pow(2).sum() for p, s in zip(everything, start, strict=True)]).sum()
-
-    loss = {"joint": joint, "late": late, "late-unimodal": unimodal}[objective]
-    penalty = {"none": lambda start: torch.zeros(()), "proximal": pull}[drift]
-    for number in range(config.training.rounds):
-        optimiser = torch.optim.SGD(everything, lr=0.2 * 0.9**number)
-        start = [p.detach().clone() for p in everything]
-        for epoch in range(config.training.local_epochs):
-            order = torch.from_numpy(permutation(config.run.seed, f"minibatch/{epoch}", len(y), round=number + 1))
-            for first in range(0, len(y), config.training.batch_size):
-                rows = order[first : first + config.training.batch_size]
-                optimiser.zero_grad()
-                (loss(rows) + penalty(start)).backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-    return parts
+def _dense(case: Choices) -> Choices:
+    """Return a case without what plain training does not know: sparse uploads, noise, and pulls to prototypes."""
+    config = resolve(case).recipe
+    named = {"objective": config.objective, "drift": config.drift}
+    known = {"ogm": "ogm:noise=false", "prototype-pull": "none", "chain:order=weakest": "chain"}
+    return {**case, "upload": "dense", **{key: known.get(choice, choice) for key, choice in named.items()}}
 
 
 @every_case
@@ -291,7 +266,12 @@ def _imperfect(count: int, **changes: Any) -> Batch:
 @any_number
 def test_an_empty_minibatch_changes_nothing(case: Choices, count: int) -> None:
     method, params, aux = _method(case, count)
-    loss, gradient = loss_and_gradient(method, params, aux, _imperfect(count, mask=[False] * 6))
+    for phase in every_phase(method):
+        _check_empty(method, params, aux, _imperfect(count, mask=[False] * 6), phase)
+
+
+def _check_empty(method: Method, params: State, aux: dict[str, Any], batch: Batch, phase: Phase) -> None:
+    loss, gradient = loss_and_gradient(method, params, aux, batch, phase)
     leaves = {name: value.detach().clone().requires_grad_() for name, value in params.items()}
     pull = method.drift.penalty(leaves, aux)
     assert torch.equal(loss, pull.detach())
@@ -305,14 +285,18 @@ def test_an_empty_minibatch_changes_nothing(case: Choices, count: int) -> None:
 @any_number
 def test_padded_rows_never_matter(case: Choices, count: int) -> None:
     method, params, aux = _method(case, count)
-    batch = _imperfect(count, mask=[True] * 4 + [False] * 2)
-    loss, gradient = loss_and_gradient(method, params, aux, batch)
-    spoilt_loss, spoilt_gradient = loss_and_gradient(method, params, aux, _spoilt(batch))
+    for phase in every_phase(method):
+        _check_padding(method, params, aux, _imperfect(count, mask=[True] * 4 + [False] * 2), phase)
+
+
+def _check_padding(method: Method, params: State, aux: dict[str, Any], batch: Batch, phase: Phase) -> None:
+    loss, gradient = loss_and_gradient(method, params, aux, batch, phase)
+    spoilt_loss, spoilt_gradient = loss_and_gradient(method, params, aux, _spoilt(batch), phase)
     assert torch.equal(spoilt_loss, loss)
     assert_same_bits(spoilt_gradient, gradient)
     assert any(bool(value.any()) for value in gradient.values())
     alone = Batch(*(_first(part, 4) for part in batch))
-    unpadded_loss, unpadded_gradient = loss_and_gradient(method, params, aux, alone)
+    unpadded_loss, unpadded_gradient = loss_and_gradient(method, params, aux, alone, phase)
     torch.testing.assert_close(unpadded_loss, loss, rtol=1e-12, atol=1e-12)
     assert_close(unpadded_gradient, gradient, 1e-11)
 
@@ -374,10 +358,22 @@ def test_many_clients_at_once_are_one_after_another(case: Choices, count: int) -
     ]
     stacked = {name: torch.stack([own[name] for own in parameters]) for name in params}
     batches = _stack(everyone)
-    phase = method.phases()[0]
+    for phase in every_phase(method):
+        _check_many(method, aux, phase, parameters, stacked, everyone, batches)
 
+
+def _check_many(
+    method: Method,
+    aux: dict[str, Any],
+    phase: Phase,
+    parameters: list[State],
+    stacked: State,
+    everyone: list[Batch],
+    batches: Batch,
+) -> None:
     def loss(own: State, batch: Batch) -> Tensor:
-        return method.loss(own, aux, batch, phase)
+        told, recalling = informed(method, aux, batch, aux["model"])
+        return method.loss(own, told, recalling, phase)
 
     def predict(own: State, batch: Batch) -> tuple[Tensor, Any]:
         encoded = method.encode(own, batch.x)
@@ -387,14 +383,16 @@ def test_many_clients_at_once_are_one_after_another(case: Choices, count: int) -
     logits, summaries = vmap(predict)(stacked, batches)
     for k, (own, batch) in enumerate(zip(parameters, everyone, strict=True)):
         leaves = {name: value.clone().requires_grad_() for name, value in own.items()}
-        expected_loss, expected_gradient = loss_and_gradient(method, leaves, aux, batch)
+        expected_loss = loss(leaves, batch)
+        found = torch.autograd.grad(expected_loss, list(leaves.values()), materialize_grads=True)
+        expected_gradient, expected_loss = dict(zip(leaves, found, strict=True)), expected_loss.detach()
         torch.testing.assert_close(losses[k], expected_loss, rtol=1e-9, atol=1e-9)
         assert_close({name: value[k] for name, value in gradients.items()}, expected_gradient, 1e-9)
         expected_logits, expected_summary = predict(own, batch)
         torch.testing.assert_close(logits[k], expected_logits, rtol=1e-9, atol=1e-9)
         for what, by_modality in expected_summary.items():
-            found = {m: value[k] for m, value in summaries[what].items()}
-            assert_close(found, by_modality, 1e-9)
+            own_part = {m: value[k] for m, value in summaries[what].items()}
+            assert_close(own_part, by_modality, 1e-9)
     assert_finite(gradients)
 
 

@@ -70,7 +70,10 @@ def test_an_unknown_member_is_answered_with_the_nearest(family: str, choice: str
 
 
 def test_a_member_like_no_other_is_answered_with_all() -> None:
-    assert refusal("drift", "xyz") == "unknown choice of --drift 'xyz': choose one of: none, proximal"
+    assert (
+        refusal("degraded", "xyz")
+        == "unknown choice of --degraded 'xyz': choose one of: align, as-is, blend, drop, replace"
+    )
     assert refusal("drift", "").startswith("unknown choice of --drift ''")
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from checks import ROUGH, Choices, assert_close, assert_same_bits, finish, looks, toy
 
+from motet.engine.private import section
 from motet.nets.network import State
 
 CLEAN: Choices = {"missing_rate": 0.0, "degraded_rate": 0.0}
@@ -126,7 +127,7 @@ def test_local_of_one_client_is_partial_of_one_client() -> None:
     """But for rounding: the server adds the difference that the client took."""
     data = toy(looks(2), clients=1, each=16, test=6)
     choices: Choices = {"rounds": 3, "missing_rate": 0.5}
-    local = finish(data, recipe="local", **choices).state.private[0]
+    local = section(finish(data, recipe="local", **choices).state.private[0], "model")
     assert_close(finish(data, recipe="partial", **choices).state.shared["model"], local, 1e-12)
 
 

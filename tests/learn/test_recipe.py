@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from motet.config import Config, RecipeSettings
 from motet.errors import InputError
 from motet.learn.family import FAMILIES, create
-from motet.learn.recipe import RECIPES, Recipe, recipe, resolve
+from motet.learn.recipe import RECIPES, Recipe, controls, recipe, resolve
 
 # objective, missing, degraded, drift, aggregate, weights, upload, bits of a prototype: the rows of the design
 TABLE = {
@@ -24,6 +24,22 @@ TABLE = {
     "fedprox": ("joint", "zero", "as-is", "proximal", "mean", "equal", "dense", 32),
     "pmm": ("joint", "prototype", "as-is", "none", "mean", "equal", "dense", 32),
     "qqr": ("joint", "prototype", "blend", "none", "mean", "equal", "dense", 4),
+    "ogm-ge": ("ogm", "zero", "as-is", "none", "mean", "equal", "dense", 32),
+    "fedproto": ("joint", "zero", "as-is", "prototype-pull", "mean", "equal", "dense", 32),
+    "scaffold": ("joint", "zero", "as-is", "scaffold", "mean", "equal", "dense", 32),
+    "moon": ("joint", "zero", "as-is", "moon", "mean", "equal", "dense", 32),
+    "fedcmi": ("infiltrate", "infiltration", "as-is", "proximal", "mean", "samples", "dense", 32),
+    "fedmchain": ("chain", "skip", "as-is", "none", "ssca", "samples", "topk", 32),
+}
+CONTROLS = {
+    "qqr-quantity": {"degraded": "as-is"},
+    "qqr-quality": {"missing": "zero"},
+    "fedcmi-untaught": {"objective": "infiltrate:infiltration_weight=0"},
+    "fedcmi-plain": {"objective": "infiltrate:temperature=none"},
+    "fedmchain-alone": {"objective": "chain:gamma=0"},
+    "fedmchain-mean": {"aggregate": "mean"},
+    "fedmchain-late": {"objective": "late"},
+    "fedmchain-late-unimodal": {"objective": "late-unimodal"},
 }
 
 
@@ -41,6 +57,20 @@ def test_a_recipe_is_the_row_of_the_design(name: str) -> None:
     found = (row.objective, row.missing, row.degraded, row.drift, row.aggregate, row.weights, row.upload)
     assert (*found, row.prototype_bits) == TABLE[name]
     assert row.recipe == name
+
+
+@pytest.mark.parametrize("name", list(CONTROLS))
+def test_a_control_differs_from_its_recipe_in_one_choice(name: str) -> None:
+    row = recipe(name)
+    assert row.control_of is not None
+    whole = resolve({"recipe": row.control_of}).flat()
+    found = resolve({"recipe": name}).flat()
+    assert {key: value for key, value in found.items() if value != whole[key]} == {**CONTROLS[name], "recipe": name}
+
+
+def test_controls_of_recipes_are_found_by_name() -> None:
+    assert controls(["fedcmi", "fedavg", "qqr"]) == [name for name in CONTROLS if not name.startswith("fedmchain")]
+    assert {name for name, row in RECIPES.items() if row.control_of} == set(CONTROLS)
 
 
 def test_full_alone_sees_data_that_nothing_happened_to() -> None:

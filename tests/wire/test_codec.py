@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from motet.errors import InputError
-from motet.wire.codec import EXACT, dequantise, parse, quantise
+from motet.wire.codec import EXACT, Coding, dequantise, parse, quantise
 
 BITS = st.integers(1, 16)
 
@@ -75,20 +75,55 @@ def test_numbers_far_from_zero_keep_their_differences() -> None:
 
 
 def test_dense_is_exact() -> None:
-    assert parse("dense") == EXACT == 32
+    assert parse("dense") == Coding(bits=32) == Coding(EXACT, share=1.0, memory=False)
 
 
 @pytest.mark.parametrize("bits", range(1, 17))
 def test_q_gives_its_bits(bits: int) -> None:
-    assert parse(f"q{bits}") == bits
+    assert parse(f"q{bits}") == Coding(bits=bits)
+
+
+@pytest.mark.parametrize(
+    ("upload", "share", "memory"),
+    [
+        ("topk", 0.2, False),
+        ("topk+memory", 0.2, True),
+        ("topk:share=0.05", 0.05, False),
+        ("topk+memory:share=1", 1, True),
+    ],
+)
+def test_topk_sends_a_share_and_may_keep_the_rest(upload: str, share: float, memory: bool) -> None:
+    assert parse(upload) == Coding(EXACT, share, memory)
 
 
 @pytest.mark.parametrize(
     "upload",
-    ["", "q", "q0", "q17", "q32", "q-1", "q8.0", "8", "Q8", " q8", "q8\n", "q８", "topk", "dense8", "q" + "9" * 5000],
+    [
+        "",
+        "q",
+        "q0",
+        "q17",
+        "q32",
+        "q-1",
+        "q8.0",
+        "8",
+        "Q8",
+        " q8",
+        "q8\n",
+        "q８",
+        "dense8",
+        "q" + "9" * 5000,
+        "topk:",
+        "topk:share=0",
+        "topk:share=1.1",
+        "topk:share=.",
+        "topk:0.5",
+        "topk+",
+        "topk+q8",
+    ],
 )
 def test_another_upload_is_refused(upload: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(upload)
-    assert str(caught.value).endswith("use dense, or q1 to q16 such as q8")
+    assert "use dense, q1 to q16 such as q8, or topk" in str(caught.value)
     assert str(caught.value).startswith("unknown --upload ")

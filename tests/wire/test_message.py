@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as arrays
 from torch import Tensor
 
 from motet.errors import MotetError
-from motet.wire.message import decode, encode
+from motet.wire.message import decode, encode, sparse_lengths
 
 TYPES: dict[torch.dtype, type[np.generic]] = {
     torch.float32: np.float32,
@@ -134,6 +134,39 @@ def test_a_message_is_as_long_as_its_layout_says(content: dict[str, Any], bits: 
             else:
                 length += size * np.dtype(TYPES[dtype]).itemsize
         assert len(encode(mapping, kept, by_row)) == length
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(NAMES, tensors(list(TYPES)), max_size=4), st.floats(0, 1), st.integers(0, 99))
+def test_zeros_may_be_left_out(mapping: dict[str, Tensor], share: float, seed: int) -> None:
+    """Every number comes back, a negative zero as a zero; and it is never longer than the whole."""
+    rng = np.random.default_rng(seed)
+    thin = {
+        n: t * torch.from_numpy(np.asarray(rng.random(tuple(t.shape)) < share)).to(t.dtype) for n, t in mapping.items()
+    }
+    thin = {name: torch.where(torch.isnan(value), 1, value).to(mapping[name].dtype) for name, value in thin.items()}
+    message = encode(thin, sparse=True)
+    assert len(message) <= len(encode(thin))
+    found = decode(message)
+    assert list(found) == list(thin)
+    for name, value in thin.items():
+        assert found[name].dtype == value.dtype
+        assert torch.equal(found[name], value)
+
+
+def test_a_sparse_message_is_as_long_as_its_layout_says() -> None:
+    values = torch.zeros(10, 10)
+    values[3, 4], values[9, 9] = 1.5, -2.0
+    message = encode({"w": values}, sparse=True)
+    assert len(message) == 7 + (2 + 1 + 3 + 8) + 13 + 2 * 4  # header, entry, a bit for each number, two numbers
+    assert len(encode({"w": values})) == 7 + 14 + 400
+    assert sparse_lengths("w", torch.stack([values, torch.ones(10, 10)])).tolist() == [len(message) - 7, 14 + 400]
+
+
+def test_quantised_numbers_are_not_left_out() -> None:
+    values = torch.zeros(100)
+    values[3] = 1.5
+    assert encode({"w": values}, 8, sparse=True) == encode({"w": values}, 8)
 
 
 def test_tensors_may_be_views_and_may_want_gradients() -> None:

@@ -9,66 +9,29 @@ client, over all of them. A client that has no minibatch left has an empty mask,
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.func import vmap
 
-from motet.engine.client import Client, take_rows
-from motet.engine.optimiser import Optimiser
+from motet.engine.begun import Begun
+from motet.engine.client import Client
+from motet.engine.many import Forward, Many, Trained, after
 from motet.engine.outcome import Outcome
+from motet.engine.private import owned
+from motet.engine.rows import Rectangle, consecutive
 from motet.engine.state import Shared
-from motet.engine.steps import Epoch
 from motet.errors import MotetError
+from motet.learn import confidence
 from motet.learn import prototypes as proto
 from motet.learn.objective import Phase
 from motet.learn.sample import Batch, PerModality
-from motet.nets.layers import take_many
 from motet.nets.network import State
 from motet.stream.view import View
 from motet.wire.told import told
 from motet.wire.upload import Upload, contributions, uploads
-
-
-class Rectangle(NamedTuple):
-    """Which flat rows stand where, when each client's rows are padded to the same number; a column for each client.
-
-    Attributes
-    ----------
-    rows : int64 (n, K)
-    mask : bool (n, K)
-        False where a place is padding; some row of the block stands there.
-    """
-
-    rows: Tensor
-    mask: Tensor
-
-    def of(self, batch: Batch) -> Batch:
-        """Return rows of a flat batch as (n, K, ...)."""
-        return take_rows(batch, self.rows)._replace(mask=self.mask)
-
-    def flat(self, values: Tensor) -> Tensor:
-        """Return what stands in the places that are no padding, one client after another."""
-        return values.transpose(0, 1)[self.mask.T]
-
-
-class Forward(NamedTuple):
-    """A minibatch of every client on its way to a loss: parameters with a row each, samples, and their features."""
-
-    params: State
-    batch: Batch
-    encoded: PerModality
-
-
-class Trained(NamedTuple):
-    """What training leaves: how far parameters moved, (K, ...); who learnt which part; each client's mean loss."""
-
-    moved: State
-    touched: dict[str, Tensor]
-    loss: Tensor
 
 
 class Block:
@@ -82,9 +45,8 @@ class Block:
     """
 
     def __init__(self, client: Client, abandoned: threading.Event) -> None:
-        self.client, self.method, self.abandoned = client, client.method, abandoned
-        parts = self.method.network.parts
-        self._many = {m: take_many(parts[f"encoder.{m}"]) for m in self.method.modalities}
+        self.client, self.method = client, client.method
+        self.many = Many(self.method, client.config.training, abandoned)
 
     def run(
         self,
@@ -101,26 +63,31 @@ class Block:
             batch = self.client.batch(view, quality)
             stage = "receiving"
             shared = self.client.receive(shared)
-            start = self._receive(shared["model"], privates)
-            aux = self.method.aux(shared)
-            places = _consecutive(view.sizes, batch.mask.device)
+            begun = self._begin(shared, privates)
+            aux, phases = self.method.aux(shared), self.method.phases(round, shared)
+            places = consecutive(view.sizes, batch.mask.device)
             stage = "evaluating arrivals"
-            whole = len(places.mask) <= self.client.config.training.batch_size
-            first = self._forward(start, self.method.phases()[0], places.of(batch)) if whole else None
-            encoded, hits, online_loss = self._evaluate(round, start, aux, batch, view, places, first)
+            first = self._first(begun.model, phases[0], batch, places)
+            encoded, hits, online_loss = self._evaluate(round, begun.model, aux, batch, view, places, first)
             stage = "building prototypes"
             prototypes = self._prototypes(encoded, batch, places) if self.client.prototypes_due(round) else None
+            stage = "looking at the samples"
+            batch = self._remember(begun, encoded, batch, places)
+            first = first and first.recalling(places, batch)
+            survey = self._survey(begun.model, encoded, batch, places)
             stage = "training"
-            epochs = self.client.plan(round, clients, view.sizes.tolist())
-            trained = self._train(round, start, aux, batch, view, epochs, first)
+            epochs = self.client.plan(round, phases, clients, view.sizes.tolist())
+            noise, rate = self.client.noise(round, clients), self.client.rate(round)
+            trained = self.many.train(rate, noise, begun, aux, survey, batch, view.sizes, epochs, first)
             for k, loss in zip(clients, trained.loss.tolist(), strict=True):
                 if not np.isfinite(loss):
                     who = f"client {k}"
                     raise MotetError(self.client.diverged(loss, round))
             stage = "sending"
             tells = told(summaries, len(clients))
-            model = self._updates(trained)
-            kept = self._keep(start, trained)
+            model, left = self._updates(trained, begun.residual)
+            drift, kept = self._keep(round, begun, trained)
+            kept |= owned("upload", left)
         except MotetError as error:
             raise MotetError(f"{who}, round {round}, {stage}: {error}") from error
         except Exception as error:
@@ -136,15 +103,24 @@ class Block:
             told=tells,
             model=model,
             prototypes=prototypes,
+            scores=self._scores(survey),
+            drift=drift,
             private={k: {n: value[i] for n, value in kept.items()} for i, k in enumerate(clients) if kept},
         )
 
-    def _receive(self, model: State, privates: list[State]) -> State:
-        """Return the parameters to begin with: the model as it is, or each client's own, stacked."""
-        own = [self.method.aggregate.receive(model, private) for private in privates]
-        if all(state is model for state in own):
-            return model
-        return {name: torch.stack([state[name].to(value.device) for state in own]) for name, value in model.items()}
+    def _begin(self, shared: Shared, privates: list[State]) -> Begun:
+        """Return what the clients begin with; what is the same for all is there once."""
+        every = [self.client.begin(shared, private) for private in privates]
+        model, own, residual = (_stacked([getattr(b, what) for b in every]) for what in ("model", "own", "residual"))
+        return Begun(model, own, every[0].common, residual)
+
+    def _first(self, start: State, phase: Phase, batch: Batch, places: Rectangle) -> Forward | None:
+        """Begin the first minibatch, where it is the whole view and all that is to be looked at."""
+        if len(places.mask) > self.client.config.training.batch_size:
+            return None
+        if self.method.sees(phase) != self.method.modalities:
+            return None
+        return self.many.forward(start, phase, places.of(batch))
 
     def _is_shared(self, params: State) -> bool:
         return all(value.dim() == self.method.network.dimensions[name] for name, value in params.items())
@@ -176,7 +152,9 @@ class Block:
             return self.method.logits(params, {**aux, "model": params}, features, own)
 
         with torch.no_grad():
-            features = self._encode(start, inside.x) if first is None else first.encoded
+            features = (
+                self.many.encode(self.many.rows(start, len(view.sizes)), inside.x) if first is None else first.encoded
+            )
             logits = vmap(one, in_dims=(0, 1, 1), out_dims=1)(start, features, inside)
         encoded = {m: places.flat(z.detach()) for m, z in features.items()}
         arrived = torch.from_numpy(view.arrived()).to(logits.device)
@@ -194,123 +172,74 @@ class Block:
         found = contributions(summary, self.client.config.recipe.prototype_bits)
         return found if found.lengths.any() else None
 
-    def _train(
-        self,
-        round: int,  # noqa: A002
-        start: State,
-        aux: dict[str, Any],
-        batch: Batch,
-        view: View,
-        epochs: Iterator[Epoch],
-        first: Forward | None,
-    ) -> Trained:
-        """Train every client; `first` is the way of the first minibatch, where it has been gone already."""
-        clients, device = len(view.sizes), batch.mask.device
-        optimiser = Optimiser(self.client.config.training, self.client.rate(round))
-        moved: State = {}
-        touched = {part: torch.zeros(clients, dtype=torch.bool, device=device) for part in self.method.network.names}
-        loss, steps = torch.zeros(clients, device=device, dtype=self.client.dtype), torch.zeros(clients, device=device)
-        begins = np.cumsum(view.sizes) - view.sizes
-        for phase, orders in epochs:
-            for minibatch in _minibatches(orders, begins, self.client.config.training.batch_size, device):
-                if self.abandoned.is_set():
-                    raise MotetError("nobody waits for it any more")
-                forward = first or self._forward(_after(start, moved), phase, minibatch.of(batch))
-                first, active = None, forward.batch.mask.any(0)
-                gradients, losses = self._gradient(forward, phase, start, aux)
-                for name, gradient in gradients.items():
-                    moved[name] = optimiser.step(name, moved.get(name), gradient, active)
-                self._touch(touched, gradients)
-                loss, steps = loss + torch.where(active, losses, 0), steps + active
-        return Trained(moved, touched, loss / steps.clamp(min=1))
+    def _remember(self, begun: Begun, encoded: PerModality, batch: Batch, places: Rectangle) -> Batch:
+        """Note the features that models give which will not change in the round, where a member asks for them."""
+        if self.method.uses_received:
+            batch = batch._replace(received=encoded)
+        if self.method.drift.uses_previous:
+            with torch.no_grad():
+                own = self.many.rows(begun.own, len(places.mask.T))
+                previous = self.many.encode(own, places.of(batch).x)
+            batch = batch._replace(previous={m: places.flat(z) for m, z in previous.items()})
+        return batch
 
-    def _forward(self, params: State, phase: Phase, batch: Batch) -> Forward:
-        """Encode a minibatch of every client, (B, K, ...), so that gradients find their way to what learns."""
-        every = self._rows(params, batch.mask.shape[1])
-        every |= {name: every[name].detach().requires_grad_() for name in self.method.trains(phase)}
-        return Forward(every, batch, self._encode(every, batch.x))
-
-    def _gradient(self, forward: Forward, phase: Phase, start: State, aux: dict[str, Any]) -> tuple[State, Tensor]:
-        """Return each client's gradient and loss on its minibatch.
-
-        A client's loss depends on its own row of the parameters alone, so the gradient of the sum over clients holds
-        every client's gradient.
-        """
-
-        def loss(own: State, start: State, encoded: PerModality, batch: Batch) -> Tensor:
-            return self.method.loss_of(own, {**aux, "model": start}, encoded, batch, phase)
-
-        received = self._rows(start, forward.batch.mask.shape[1])
-        losses = vmap(loss, in_dims=(0, 0, 1, 1))(forward.params, received, forward.encoded, forward.batch)
-        learn = {name: forward.params[name] for name in self.method.trains(phase)}
-        gradients = torch.autograd.grad(losses.sum(), list(learn.values()), materialize_grads=True)
-        return dict(zip(learn, gradients, strict=True)), losses.detach()
-
-    def _rows(self, params: State, clients: int) -> State:
-        """Return parameters with a row for each client; one that is the same for all is not copied."""
-        return {
-            name: value if value.dim() > self.method.network.dimensions[name] else value.expand(clients, *value.shape)
-            for name, value in params.items()
-        }
-
-    def _encode(self, params: State, x: PerModality) -> PerModality:
-        """Encode minibatches, (B, K, ...) to (B, K, d), with a row of parameters for each client."""
-        found = {}
-        for m in self.method.modalities:
-            part = f"encoder.{m}"
-            if self._many[m]:
-                flat = self.method.network(params, part, x[m].flatten(0, 1))
-                found[m] = flat.reshape(*x[m].shape[:2], -1)
-            else:
-                own = {name: params[name] for name in self.method.network.names[part]}
-                found[m] = vmap(self.method.network, in_dims=(0, None, 1), out_dims=1)(own, part, x[m])
-        return found
-
-    def _touch(self, touched: dict[str, Tensor], gradients: State) -> None:
-        """Note whom a gradient reached, part by part; small tensors are asked first, and mostly settle it."""
-        for part, names in self.method.network.names.items():
-            for name in sorted((n for n in names if n in gradients), key=lambda n: gradients[n][0].numel()):
-                if bool(touched[part].all()):
-                    break
-                touched[part] = touched[part] | gradients[name].flatten(1).any(1)
-
-    def _updates(self, trained: Trained) -> Upload | None:
-        changed = [n for part, names in self.method.network.names.items() if trained.touched[part].any() for n in names]
-        part_of = self.method.network.part_of
-        delta = self.method.aggregate.message({name: trained.moved[name] for name in changed})
-        if not delta:
-            return None
-        return uploads(delta, {name: trained.touched[part_of[name]] for name in delta}, self.client.bits)
-
-    def _keep(self, start: State, trained: Trained) -> State:
-        if not self.method.aggregate.personal:
+    def _survey(self, start: State, encoded: PerModality, batch: Batch, places: Rectangle) -> State:
+        """Return what each client finds in its samples, (K, ...)."""
+        if not self.method.objective.surveys:
             return {}
-        return self.method.aggregate.keep(self._rows(_after(start, trained.moved), len(trained.loss)))
+        without_samples = places.of(batch._replace(x={}))
+        with torch.no_grad():
+            features = {m: z[places.rows] for m, z in encoded.items()}
+            return vmap(self.method.survey, in_dims=(0, 1, 1))(
+                self.many.rows(start, len(places.mask.T)), features, without_samples
+            )
+
+    def _scores(self, survey: State) -> Upload | None:
+        """Return what clients tell of their surveys."""
+        if not self.method.objective.shares_scores:
+            return None
+        content = confidence.scores(survey)
+        every = torch.ones(len(next(iter(content.values()))), dtype=torch.bool)
+        return uploads(content, dict.fromkeys(content, every))
+
+    def _updates(self, trained: Trained, residual: State) -> tuple[Upload | None, State]:
+        """Return what clients send, and what is left over of it."""
+        steps, clients = trained.steps, len(trained.loss)
+        changed = [n for part, names in self.method.network.names.items() if steps[part].any() for n in names]
+        delta = self.method.aggregate.message({name: trained.moved[name] for name in changed})
+        residual = self.many.rows(residual, clients)
+        if not delta:
+            return None, residual
+        held = {name: steps[self.method.network.part_of[name]] > 0 for name in delta}
+        sent, left = self.client.shorten(delta, held, residual)
+        return uploads(sent, held, self.client.coding.bits, sparse=self.client.coding.share < 1), left
+
+    def _keep(self, round: int, begun: Begun, trained: Trained) -> tuple[Upload | None, State]:  # noqa: A002
+        """Return what drift sends, and what stays with the clients, (K, ...)."""
+        drift, clients = self.method.drift, len(trained.loss)
+        if not (drift.keeps or self.method.aggregate.personal):
+            return None, {}
+        params = self.many.rows(after(begun.model, trained.moved), clients)
+        kept = owned("model", self.method.aggregate.keep(params))
+        if not drift.keeps:
+            return None, kept
+        part_of = self.method.network.part_of
+        steps = {name: trained.steps[part] for name, part in part_of.items()}
+        own, rate = self.many.rows(begun.own, clients), self.client.rate(round)
+        keep = vmap(drift.keep, in_dims=(0, None, 0, 0, 0, None))
+        found = keep(own, begun.common, params, trained.moved, steps, rate)
+        kept |= owned("drift", found)
+        if not drift.shares:
+            return None, kept
+        change = {n: found[n] - own[n] for n in trained.moved if bool(steps[n].any())}
+        return uploads(change, {name: steps[name] > 0 for name in change}) if change else None, kept
 
 
-def _after(start: State, moved: State) -> State:
-    """Return parameters that have moved, (K, ...), and those that have not as they were."""
-    return {name: value + moved[name] if name in moved else value for name, value in start.items()}
-
-
-def _consecutive(sizes: np.ndarray, device: torch.device) -> Rectangle:
-    """Return the rows of each client, one after another."""
-    return _rectangle([np.arange(end - n, end) for n, end in zip(sizes, np.cumsum(sizes), strict=True)], device)
-
-
-def _minibatches(orders: list[np.ndarray], first: np.ndarray, size: int, device: torch.device) -> Iterator[Rectangle]:
-    """Yield the minibatches of an epoch; `first` is each client's first flat row."""
-    for low in range(0, max(map(len, orders)), size):
-        yield _rectangle([at + order[low : low + size] for at, order in zip(first, orders, strict=True)], device)
-
-
-def _rectangle(rows: list[np.ndarray], device: torch.device) -> Rectangle:
-    """Pad clients' rows to the longest."""
-    sizes = np.array([len(own) for own in rows])
-    mask = np.arange(sizes.max()) < sizes[:, None]
-    padded = np.zeros(mask.shape, dtype=np.int64)
-    padded[mask] = np.concatenate(rows)
-    return Rectangle(*(torch.from_numpy(np.ascontiguousarray(part.T)).to(device) for part in (padded, mask)))
+def _stacked(states: list[State]) -> State:
+    """Stack states, (K, ...); those that are one and the same stay as they are."""
+    if all(state is states[0] for state in states) or not states[0]:
+        return states[0]
+    return {name: torch.stack([state[name] for state in states]) for name in states[0]}
 
 
 def _named(clients: list[int]) -> str:

@@ -10,12 +10,19 @@ import torch
 from torch import Tensor
 
 from motet.config import Config
+from motet.engine.begun import Begun
+from motet.engine.noise import gradient_noise
 from motet.engine.outcome import Outcome
+from motet.engine.private import owned, section
+from motet.engine.rows import take_rows
 from motet.engine.state import Shared
 from motet.engine.steps import Epoch, plan
+from motet.engine.training import Noise, Trained, Training
 from motet.errors import MotetError
+from motet.learn import confidence
 from motet.learn import prototypes as proto
 from motet.learn.method import Method
+from motet.learn.objective import Phase
 from motet.learn.sample import Batch, PerModality
 from motet.measure.accuracy import log_loss
 from motet.nets.network import State
@@ -25,7 +32,8 @@ from motet.wire.codec import parse
 from motet.wire.message import encode
 from motet.wire.told import encode_summaries
 from motet.wire.told import received as received_told
-from motet.wire.upload import received, received_prototypes
+from motet.wire.topk import sparsify
+from motet.wire.upload import Upload, received, received_prototypes
 
 
 class Client:
@@ -40,7 +48,7 @@ class Client:
 
     def __init__(self, config: Config, method: Method, assessor: Assessor) -> None:
         self.config, self.method, self.assessor = config, method, assessor
-        self.bits = parse(config.recipe.upload)
+        self.coding = parse(config.recipe.upload)
         self.dtype = torch.float64 if config.run.dtype == "float64" else torch.float32
         self.device = torch.device(config.run.device)
 
@@ -49,9 +57,15 @@ class Client:
         """How often a client goes over its samples in a round, in all cycles and phases."""
         return self.config.training.local_cycles * len(self.method.phases()) * self.config.training.local_epochs
 
-    def plan(self, round: int, clients: Sequence[int], sizes: Sequence[int]) -> Iterator[Epoch]:  # noqa: A002
+    def plan(
+        self,
+        round: int,  # noqa: A002
+        phases: Sequence[Phase],
+        clients: Sequence[int],
+        sizes: Sequence[int],
+    ) -> Iterator[Epoch]:
         """Yield the epochs of a round for some clients; `sizes` says how many samples they hold."""
-        return plan(self.config.training, self.method.phases(), self.config.run.seed, round, clients, sizes)
+        return plan(self.config.training, phases, self.config.run.seed, round, clients, sizes)
 
     def run(
         self,
@@ -63,48 +77,61 @@ class Client:
     ) -> Outcome:
         """Run one client's round; a failure names the client, the round and the stage."""
         stage = "assessing quality"
-        prototypes = model = None
         try:
             quality, summaries = self.assessor.look(round, view, shared["quality"])
             batch = self.batch(view, quality)
             stage = "receiving"
             shared = self.receive(shared)
-            start = {n: v.to(self.device) for n, v in self.method.aggregate.receive(shared["model"], private).items()}
-            aux = {**self.method.aux(shared), "model": start}
+            begun = self.begin(shared, private)
+            aux = {**self.method.aux(shared), "model": begun.model}
             stage = "evaluating arrivals"
-            encoded = self.look(round, start, batch, view)
-            hits, online_loss = self.predict(start, aux, encoded, batch, view)
+            encoded = self.look(round, begun.model, batch, view)
+            hits, online_loss = self.predict(begun.model, aux, encoded, batch, view)
             stage = "building prototypes"
-            packed = self._prototypes(round, encoded, batch)
-            if packed:
-                message = encode(packed, self.config.recipe.prototype_bits, by_row=True)
-                prototypes = received_prototypes(message, self.method.classes)
+            prototypes = self._prototypes(round, encoded, batch)
+            stage = "looking at the samples"
+            batch = self._remember(begun, encoded, batch)
+            aux["survey"] = self._survey(begun.model, encoded, batch)
             stage = "training"
-            epochs = self.plan(round, [client], [len(view.y)])
-            params, learnt, loss = self.train(round, start, aux, batch, epochs)
+            epochs = self.plan(round, self.method.phases(round, shared), [client], [len(view.y)])
+            noise, rate = self.noise(round, [client]), self.rate(round)
+            trained = Training(self.method, self.config.training, rate, noise, begun, aux).run(batch, epochs)
+            if not np.isfinite(trained.loss):
+                raise MotetError(self.diverged(trained.loss, round))
             stage = "sending"
             told = received_told(encode_summaries(summaries), self.method.modalities)
-            update = self.method.aggregate.message({name: params[name] - start[name] for name in learnt})
-            if update:
-                model = received(encode(update, self.bits))
+            model, left = self._update(trained.moved, begun.residual)
+            drift, kept = self._keep(round, begun, trained)
         except MotetError as error:
             raise MotetError(f"client {client}, round {round}, {stage}: {error}") from error
         except Exception as error:
             raise MotetError(f"client {client}, round {round}, {stage}: {type(error).__name__}: {error}") from error
-        kept = self.method.aggregate.keep(params)
+        own = {**owned("model", self.method.aggregate.keep(trained.params)), **kept, **owned("upload", left)}
         return Outcome(
             clients=[client],
             view=view,
             quality=quality,
             trained=self.epochs * len(view.y),
-            loss=loss,
+            loss=trained.loss,
             hits=hits,
             online_loss=online_loss,
             told=told,
             model=model,
             prototypes=prototypes,
-            private={client: kept} if kept else {},
+            scores=self._scores(aux["survey"]),
+            drift=drift,
+            private={client: own} if own else {},
         )
+
+    def begin(self, shared: Shared, private: State) -> Begun:
+        """Return what a client begins a round with."""
+        private = {name: value.to(self.device) for name, value in private.items()}
+        model = self.method.aggregate.receive(shared["model"], section(private, "model"))
+        own = section(private, "drift") or self.method.drift.begin(model)
+        residual = section(private, "upload")
+        if self.coding.memory and not residual:
+            residual = {name: torch.zeros_like(value) for name, value in model.items()}
+        return Begun(model, own, shared.get("drift", {}), residual)
 
     def receive(self, shared: Shared) -> Shared:
         """Return what the server sent, on the device that computes."""
@@ -112,7 +139,8 @@ class Client:
 
     def models(self, shared: State, private: Mapping[int, State], clients: int) -> list[State]:
         """Return the models to evaluate, on the device that computes: the global one, or the clients' own."""
-        own = [{n: v.to(self.device) for n, v in private.get(k, {}).items()} for k in range(clients)]
+        kept = [section(private.get(k, {}), "model") for k in range(clients)]
+        own = [{name: value.to(self.device) for name, value in state.items()} for state in kept]
         return self.method.aggregate.models(shared, own)
 
     def batch(self, view: View, quality: Mapping[str, np.ndarray]) -> Batch:
@@ -131,8 +159,9 @@ class Client:
         )
 
     def look(self, round: int, params: State, batch: Batch, view: View) -> PerModality:  # noqa: A002
-        """Encode the view with the model received; only the arrivals where no prototype is due."""
-        x = batch.x if self.prototypes_due(round) else take_rows(batch, self._arrived(view)).x
+        """Encode the view with the model received; only the arrivals where nothing else is looked at."""
+        whole = self.prototypes_due(round) or self.method.looks_first
+        x = batch.x if whole else take_rows(batch, self._arrived(view)).x
         with torch.no_grad():
             return self.method.encode(params, x)
 
@@ -160,53 +189,73 @@ class Client:
     def _arrived(self, view: View) -> Tensor:
         return torch.from_numpy(view.arrived()).to(self.device)
 
-    def _prototypes(self, round: int, encoded: PerModality, batch: Batch) -> State:  # noqa: A002
+    def _prototypes(self, round: int, encoded: PerModality, batch: Batch) -> Upload | None:  # noqa: A002
         """Return this client's prototypes; none where none is due, or there is no good sample."""
         if not self.prototypes_due(round):
+            return None
+        with torch.no_grad():
+            packed = proto.pack(proto.summarise(encoded, batch, self.method.classes))
+        if not packed:
+            return None
+        message = encode(packed, self.config.recipe.prototype_bits, by_row=True)
+        return received_prototypes(message, self.method.classes)
+
+    def _remember(self, begun: Begun, encoded: PerModality, batch: Batch) -> Batch:
+        """Note the features that models give which will not change in the round, where a member asks for them."""
+        if self.method.uses_received:
+            batch = batch._replace(received=encoded)
+        if self.method.drift.uses_previous:
+            with torch.no_grad():
+                batch = batch._replace(previous=self.method.encode(begun.own, batch.x))
+        return batch
+
+    def _survey(self, params: State, encoded: PerModality, batch: Batch) -> State:
+        if not self.method.objective.surveys:
             return {}
         with torch.no_grad():
-            return proto.pack(proto.summarise(encoded, batch, self.method.classes))
+            return self.method.survey(params, encoded, batch)
 
-    def train(
-        self,
-        round: int,  # noqa: A002
-        start: State,
-        aux: dict[str, Any],
-        batch: Batch,
-        epochs: Iterator[Epoch],
-    ) -> tuple[State, list[str], float]:
-        """Train on a buffer.
+    def _scores(self, survey: State) -> Upload | None:
+        """Return what the client tells of its survey."""
+        return received(encode(confidence.scores(survey))) if self.method.objective.shares_scores else None
 
-        Returns
-        -------
-        params : State
-        learnt : list of str
-            The parameters of the parts that a gradient of some sample reached. A part is asked as a whole: an encoder
-            that was given zeros has learnt from them, though the gradient of its first weights is zero.
-        loss : float
-            Mean over steps.
-        """
-        params = {name: value.detach().clone().requires_grad_() for name, value in start.items()}
-        optimiser = self._optimiser(list(params.values()), self.rate(round))
-        touched = {part: torch.zeros((), dtype=torch.bool, device=self.device) for part in self.method.network.names}
-        losses = []
-        for phase, orders in epochs:
-            learning = self.method.trains(phase)
-            for rows in torch.split(torch.from_numpy(orders[0]).to(self.device), self.config.training.batch_size):
-                seen = {name: value if name in learning else value.detach() for name, value in params.items()}
-                loss = self.method.loss(seen, aux, take_rows(batch, rows), phase)
-                gradients = torch.autograd.grad(loss, [params[name] for name in learning], materialize_grads=True)
-                for name, gradient in zip(learning, gradients, strict=True):
-                    params[name].grad = gradient
-                    touched[self.method.network.part_of[name]] |= gradient.any()
-                optimiser.step()
-                optimiser.zero_grad()
-                losses.append(loss.detach())
-        mean = float(torch.stack(losses).mean())
-        if not np.isfinite(mean):
-            raise MotetError(self.diverged(mean, round))
-        learnt = [name for part, names in self.method.network.names.items() if touched[part] for name in names]
-        return {n: p.detach() for n, p in params.items()}, learnt, mean
+    def noise(self, round: int, clients: Sequence[int]) -> Noise:  # noqa: A002
+        """Return how noise is drawn for gradients; there is none where the objective wants none."""
+
+        def draw(step: str, gradients: State) -> State:
+            if not self.method.objective.noisy:
+                return {}
+            dimensions = self.method.network.dimensions
+            return gradient_noise(self.config.run.seed, round, clients, step, gradients, dimensions)
+
+        return draw
+
+    def _update(self, moved: State, residual: State) -> tuple[Upload | None, State]:
+        """Return the update that the client sends, and what of it is left over."""
+        update = self.method.aggregate.message(moved)
+        if not update:
+            return None, residual
+        held = {name: torch.ones(1, dtype=torch.bool, device=self.device) for name in update}
+        rows, left = self.shorten(_rows(update), held, _rows(residual))
+        sent = {name: value[0] for name, value in rows.items()}
+        message = encode(sent, self.coding.bits, sparse=self.coding.share < 1)
+        return received(message), {name: value[0] for name, value in left.items()}
+
+    def shorten(self, update: State, held: Mapping[str, Tensor], residual: State) -> tuple[State, State]:
+        """Return what K clients send of their updates, (K, ...), and what is left over where that is kept."""
+        if self.coding.share == 1:
+            return update, residual
+        memory = residual if self.coding.memory else None
+        return sparsify(update, held, self.method.network.blocks, self.coding.share, memory)
+
+    def _keep(self, round: int, begun: Begun, trained: Trained) -> tuple[Upload | None, State]:  # noqa: A002
+        """Return what drift sends, and what it keeps."""
+        drift = self.method.drift
+        if not drift.keeps:
+            return None, {}
+        kept = drift.keep(begun.own, begun.common, trained.params, trained.moved, trained.steps, self.rate(round))
+        change = {name: kept[name] - begun.own[name] for name in trained.moved} if drift.shares else {}
+        return received(encode(change)) if change else None, owned("drift", kept)
 
     def rate(self, round: int) -> float:  # noqa: A002
         """Return the learning rate of a round."""
@@ -217,17 +266,7 @@ class Client:
         """Return the sentence for a training loss that is no number."""
         return f"the loss became {loss}: lower --lr (now {self.rate(round):g}), or look at the data"
 
-    def _optimiser(self, params: list[Tensor], rate: float) -> torch.optim.Optimizer:
-        if self.config.training.optimizer == "adam":
-            return torch.optim.Adam(params, lr=rate)
-        return torch.optim.SGD(params, lr=rate, momentum=self.config.training.momentum)
 
-
-def take_rows(batch: Batch, rows: slice | Tensor) -> Batch:
-    """Return some rows of a batch."""
-
-    def chosen(tensors: PerModality) -> PerModality:
-        return {m: tensor[rows] for m, tensor in tensors.items()}
-
-    y = None if batch.y is None else batch.y[rows]
-    return Batch(chosen(batch.x), y, batch.mask[rows], chosen(batch.present), chosen(batch.quality))
+def _rows(state: State) -> State:
+    """Return a state as that of one client among others, (...) to (1, ...)."""
+    return {name: value[None] for name, value in state.items()}

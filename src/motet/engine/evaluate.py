@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motet.engine.client import Client, take_rows
+from motet.engine.client import Client
 from motet.engine.federation import Federation
+from motet.engine.rows import take_rows
 from motet.engine.state import ServerState
 from motet.errors import MotetError
 from motet.learn.sample import Batch, PerModality

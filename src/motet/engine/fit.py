@@ -21,6 +21,7 @@ def check_settings(config: Config, dataset: Dataset) -> None:
     InputError
     """
     parse(config.recipe.upload)
+    _check_drift(config)
     names = dataset.modalities
     for key, named in (("--noise", config.data.noise), ("--test-missing", config.degradation.test_missing)):
         for m in named:
@@ -48,6 +49,19 @@ def check_settings(config: Config, dataset: Dataset) -> None:
     _check_degradation(config, dataset)
     if config.run.device != "cpu":
         _check_device(config.run.device)
+
+
+def _check_drift(config: Config) -> None:
+    """Refuse a drift that the optimiser or the aggregate leaves without a meaning."""
+    drift = config.recipe.drift.partition(":")[0]
+    plain = config.training.optimizer == "sgd" and config.training.momentum == 0
+    if drift == "scaffold" and not plain:
+        raise InputError(
+            "--drift scaffold goes with plain SGD, whose steps add up to a mean gradient: use --optimizer sgd and "
+            "--momentum 0"
+        )
+    if drift in ("scaffold", "moon") and config.recipe.aggregate.partition(":")[0] == "none":
+        raise InputError(f"--drift {drift} needs a model that clients share: use another --aggregate than none")
 
 
 def check_presence(dataset: Dataset, shared_out: Partition) -> None:

@@ -28,7 +28,7 @@ class Outcome:
         Mean training loss over a client's steps, summed over clients.
     hits, online_loss : int, float
         Over the arrivals, before learning.
-    model, prototypes : Upload or None
+    model, prototypes, scores, drift : Upload or None
     told : Told
         Of their samples' quality.
     private : dict of client to State
@@ -44,4 +44,6 @@ class Outcome:
     told: Told
     model: Upload | None = None
     prototypes: Upload | None = None
+    scores: Upload | None = None
+    drift: Upload | None = None
     private: dict[int, State] = field(default_factory=dict)

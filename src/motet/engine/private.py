@@ -24,6 +24,17 @@ NOTHING = -1
 Shapes = dict[str, tuple[int, ...]]
 
 
+def section(state: Mapping[str, Tensor], owner: str) -> State:
+    """Return what one owner keeps in a client's state: ``model``, ``drift`` or ``upload``."""
+    start = f"{owner}/"
+    return {name.removeprefix(start): value for name, value in state.items() if name.startswith(start)}
+
+
+def owned(owner: str, state: Mapping[str, Tensor]) -> State:
+    """Undo `section`."""
+    return {f"{owner}/{name}": value for name, value in state.items()}
+
+
 class Rows(NamedTuple):
     """The array: a current and a spare row for each client, and what stands where in a row."""
 

@@ -64,7 +64,7 @@ class Runner:
         assessor = assessor_for(config.assessment, federation.dataset.modalities, method.uses_quality)
         self.federation, self.config, self.watch = federation, config, watch
         self.client = Client(config, method, assessor)
-        self.server = Server(config, method, assessor)
+        self.server = Server(config, method, assessor, federation.clients)
         self.engine = engine or self._choose()
         self.trainer = make_trainer(self.engine, self.client, federation.views)
         self.evaluator = Evaluator(federation, self.client)

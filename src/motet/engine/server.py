@@ -10,7 +10,9 @@ import torch
 from motet.config import Config
 from motet.engine.outcome import Outcome
 from motet.engine.state import ServerState, Shared
+from motet.learn import confidence
 from motet.learn import prototypes as proto
+from motet.learn.drift import common
 from motet.learn.method import Method
 from motet.nets.network import State
 from motet.random import permutation
@@ -33,10 +35,12 @@ class Server:
     config : Config
     method : Method
     assessor : Assessor
+    clients : int
+        All there are, taking part or not.
     """
 
-    def __init__(self, config: Config, method: Method, assessor: Assessor) -> None:
-        self.config, self.method, self.assessor = config, method, assessor
+    def __init__(self, config: Config, method: Method, assessor: Assessor, clients: int) -> None:
+        self.config, self.method, self.assessor, self.clients = config, method, assessor, clients
 
     def broadcast(self, state: ServerState, clients: int, ledger: Ledger) -> Shared:
         """Count what goes down to each participant, and return what it decodes to."""
@@ -71,6 +75,7 @@ class Server:
         prototypes = None
         if self.method.uses_prototypes:
             prototypes = proto.Joiner(state.shared["prototypes"], self.config.recipe)
+        scores, drift = confidence.Joiner(), common.Joiner(state.shared.get("drift", {}), self.clients)
         quality = []
         for outcome in outcomes:
             if prototypes is not None and outcome.prototypes is not None:
@@ -79,12 +84,22 @@ class Server:
             if outcome.told.lengths.any():
                 ledger.count("up", "quality", int(outcome.told.lengths.sum()))
                 quality.append(outcome.told.summaries)
+            if outcome.scores is not None:
+                ledger.count("up", "scores", int(outcome.scores.lengths.sum()))
+                scores.add(outcome.scores.content)
+            if outcome.drift is not None:
+                ledger.count("up", "drift", int(outcome.drift.lengths.sum()))
+                drift.add(outcome.drift.content, outcome.drift.held)
             if outcome.model is not None:
                 ledger.count("up", "model", int(outcome.model.lengths.sum()))
                 model = aggregate.add(model, *outcome.model[:2], self._weights(outcome))
         shared = {**state.shared, "model": aggregate.finish(state.shared["model"], model)}
         if prototypes is not None:
             shared["prototypes"] = prototypes.finish()
+        if self.method.objective.shares_scores:
+            shared["scores"] = scores.finish(state.shared["scores"])
+        if self.method.drift.shares:
+            shared["drift"] = drift.finish()
         memory, shared["quality"] = self.assessor.learn(round, state.memory, quality)
         return shared, memory
 

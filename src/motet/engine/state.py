@@ -15,6 +15,7 @@ from torch import Tensor
 from motet.engine.private import Private
 from motet.errors import InputError
 from motet.learn import prototypes as proto
+from motet.learn.method import Method
 from motet.measure.flags import FlagScores
 from motet.nets.network import State
 from motet.wire.ledger import Ledger
@@ -156,17 +157,25 @@ def _check_same(found: State, expected: State) -> None:
         )
 
 
-def initial_state(federation: Any) -> ServerState:
-    """Return the state before the first round."""
-    config, method = federation.config, federation.method
-    dtype = torch.float64 if config.run.dtype == "float64" else torch.float32
+def initial_shared(method: Method, dtype: torch.dtype) -> Shared:
+    """Return what the server sends in the first round."""
     model = {name: value.to(dtype) for name, value in method.network.state().items()}
     shared: Shared = {"model": model, "quality": {}}
     if method.uses_prototypes:
         shared["prototypes"] = proto.initial(method.modalities, method.classes, method.features, dtype)
+    if method.objective.shares_scores:
+        shared["scores"] = {m: torch.zeros((), dtype=torch.float64) for m in method.modalities}
+    if method.drift.shares:
+        shared["drift"] = method.drift.begin(model)
+    return shared
+
+
+def initial_state(federation: Any) -> ServerState:
+    """Return the state before the first round."""
+    config = federation.config
     return ServerState(
         round=0,
-        shared=shared,
+        shared=initial_shared(federation.method, torch.float64 if config.run.dtype == "float64" else torch.float32),
         private=Private(federation.clients),
         ledger=Ledger(Counter(federation.setup.up), Counter(federation.setup.down)),
         origin={"config": _digest(json.dumps(config.flat())), "data": _digest_of_data(federation)},

@@ -10,7 +10,7 @@ import torch
 
 import motet
 from motet.engine.federation import Federation
-from motet.engine.state import ServerState
+from motet.engine.state import ServerState, initial_shared
 from motet.learn.recipe import RECIPES
 from motet.learn.sample import Batch
 from motet.measure.accuracy import mean
@@ -112,17 +112,21 @@ def _flops_per_sample(federation: Federation) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     method, dataset = federation.method, federation.dataset
-    params = {name: value.requires_grad_() for name, value in method.network.state().items()}
+    shared = initial_shared(method, torch.float32)
+    start = shared["model"]
+    params = {name: value.clone().requires_grad_() for name, value in start.items()}
     x = blank(dataset.modalities)
     here = torch.ones(1, dtype=torch.bool)
     every = dict.fromkeys(x, here)
     batch = Batch(x, torch.zeros(1, dtype=torch.int64), here, every, {m: torch.ones(1) for m in x})
-    shared = {"model": {name: value.detach() for name, value in params.items()}}
-    if method.uses_prototypes:
-        from motet.learn import prototypes as proto
-
-        shared["prototypes"] = proto.initial(method.modalities, method.classes, method.features, torch.float32)
+    if method.uses_received or method.drift.uses_previous:
+        with torch.no_grad():
+            features = method.encode(start, x)
+        batch = batch._replace(received=features, previous=features)
+    aux = {**method.aux(shared), "survey": method.survey(start, method.encode(start, x), batch)}
     with FlopCounterMode(display=False) as counter:
-        loss = method.loss(params, method.aux(shared), batch, method.phases()[0])
-        torch.autograd.grad(loss, list(params.values()), allow_unused=True)
-    return int(counter.get_total_flops())
+        phases = method.phases(round=2)  # in the first, some methods do less
+        for phase in phases:
+            loss = method.loss(params, aux, batch, phase)
+            torch.autograd.grad(loss, list(params.values()), allow_unused=True)
+    return int(counter.get_total_flops()) // len(phases)

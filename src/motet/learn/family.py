@@ -13,11 +13,15 @@ FAMILIES: dict[str, dict[str, str]] = {
         "joint": "motet.learn.objective.joint:Joint",
         "late": "motet.learn.objective.late:Late",
         "late-unimodal": "motet.learn.objective.late_unimodal:LateUnimodal",
+        "chain": "motet.learn.objective.chain:Chain",
+        "infiltrate": "motet.learn.objective.infiltrate:Infiltrate",
+        "ogm": "motet.learn.objective.ogm:Ogm",
     },
     "missing": {
         "zero": "motet.learn.missing.zero:Zero",
         "skip": "motet.learn.missing.skip:Skip",
         "prototype": "motet.learn.missing.prototype:Prototype",
+        "infiltration": "motet.learn.missing.infiltration:Infiltration",
     },
     "degraded": {
         "as-is": "motet.learn.degraded.as_is:AsIs",
@@ -29,6 +33,9 @@ FAMILIES: dict[str, dict[str, str]] = {
     "drift": {
         "none": "motet.learn.drift.none:NoDrift",
         "proximal": "motet.learn.drift.proximal:Proximal",
+        "prototype-pull": "motet.learn.drift.prototype_pull:PrototypePull",
+        "scaffold": "motet.learn.drift.scaffold:Scaffold",
+        "moon": "motet.learn.drift.moon:Moon",
     },
     "aggregate": {
         "mean": "motet.learn.aggregate.mean:Mean",

@@ -53,46 +53,91 @@ class Method:
     @property
     def uses_prototypes(self) -> bool:
         """Whether clients build and exchange prototypes."""
-        return self.missing.uses_prototypes or self.degraded.uses_prototypes
+        return self.missing.uses_prototypes or self.degraded.uses_prototypes or self.drift.uses_prototypes
 
     @property
     def uses_quality(self) -> bool:
         """Whether a sample's quality matters: to its treatment, or to whether it enters a prototype."""
         return self.degraded.uses_quality or self.uses_prototypes
 
-    def phases(self) -> tuple[Phase, ...]:
-        """Return the phases of one local cycle."""
-        return self.objective.phases(self.modalities)
+    @property
+    def uses_received(self) -> bool:
+        """Whether the loss asks for the received model's features of a sample."""
+        return self.objective.uses_received or self.drift.uses_received
+
+    @property
+    def looks_first(self) -> bool:
+        """Whether a client looks at all its samples with the model received before it trains, prototypes apart."""
+        return self.uses_received or self.objective.surveys
+
+    @property
+    def corrects(self) -> bool:
+        """Whether gradients are corrected before a step."""
+        return self.objective.noisy or self.drift.corrects
+
+    def phases(self, round: int = 1, shared: Mapping[str, State] | None = None) -> tuple[Phase, ...]:  # noqa: A002
+        """Return the phases of one local cycle, in a round and after what the server broadcast."""
+        scores = {m: float(value) for m, value in (shared or {}).get("scores", {}).items()}
+        return self.objective.phases(self.modalities, round, scores)
+
+    def sees(self, phase: Phase) -> list[str]:
+        """Return the modalities whose features the loss of a phase takes."""
+        across = self.uses_prototypes or self.uses_received or self.missing.looks_across
+        if phase.sees is None or across:
+            return self.modalities
+        return [m for m in self.modalities if m in phase.sees]
 
     def trains(self, phase: Phase) -> list[str]:
         """Return the names of the parameters that learn in a phase."""
         return [name for part, names in self.network.names.items() if phase.holds(part) for name in names]
 
-    def encode(self, params: State, x: PerModality) -> PerModality:
-        """Encode every modality, (B, *shape) to (B, d)."""
-        return {m: self.network(params, f"encoder.{m}", x[m]) for m in self.modalities}
+    def encode(self, params: State, x: PerModality, phase: Phase | None = None) -> PerModality:
+        """Encode what a phase sees, or every modality, (B, *shape) to (B, d); the rest is zero."""
+        seen = self.modalities if phase is None else self.sees(phase)
+        return self.padded({m: self.network(params, f"encoder.{m}", x[m]) for m in seen})
+
+    def padded(self, encoded: PerModality) -> PerModality:
+        """Return features of every modality: zero for those that were not encoded."""
+        nothing = next(iter(encoded.values())).detach()
+        return {m: encoded[m] if m in encoded else torch.zeros_like(nothing) for m in self.modalities}
 
     def aux(self, shared: Mapping[str, State]) -> dict[str, Any]:
         """Return what loss and prediction need besides parameters, from the server's broadcast."""
         aux: dict[str, Any] = {"model": shared["model"]}
         if self.uses_prototypes:
             aux["prototypes"] = proto.from_state(shared["prototypes"], self.settings.prototype_temperature)
+        if self.objective.shares_scores:
+            aux["scores"] = shared.get("scores", {})
         return aux
 
-    def loss(self, params: State, aux: dict[str, Any], batch: Batch, phase: Phase) -> Tensor:
-        """Return the mean loss over the rows of the mask, (); 0 where it is empty."""
-        return self.loss_of(params, aux, self.encode(params, batch.x), batch, phase)
+    def survey(self, params: State, encoded: PerModality, batch: Batch) -> State:
+        """Return what a client finds in its samples with the model just received."""
+        return self.objective.survey(self.network.bind(params), encoded, batch)
 
-    def loss_of(self, params: State, aux: dict[str, Any], encoded: PerModality, batch: Batch, phase: Phase) -> Tensor:
-        """Return `loss` where the samples are encoded already."""
-        net = self.network.bind(params)
+    def loss(self, params: State, aux: dict[str, Any], batch: Batch, phase: Phase) -> Tensor:
+        """Return the mean loss over the rows that count, (); where there is none, what drift alone costs."""
+        return self.loss_of(params, aux, self.encode(params, batch.x, phase), batch, phase)[0]
+
+    def loss_of(
+        self, params: State, aux: dict[str, Any], encoded: PerModality, batch: Batch, phase: Phase
+    ) -> tuple[Tensor, Tensor]:
+        """Return `loss` where the samples are encoded already, and how many rows count, ()."""
+        net, aux = self.network.bind(params), {**aux, "teacher": self.network.bind(aux["model"])}
         slots, aux = self._slots(net, aux, encoded, batch)
         each = self.objective.loss(net, aux, slots, batch, phase)
         each = each + self.degraded.penalty(net, aux, slots, batch)
         if projection.PART in self.network.parts:  # whichever members brought it, it is trained once
             each = each + projection.training_loss(net, aux["prototypes"], slots.encoded, batch)
-        mean = torch.where(batch.mask, each, 0).sum() / batch.mask.sum().clamp(min=1)
-        return mean + self.drift.penalty(params, aux)
+        each = each + self.drift.feature_penalty(slots.encoded, aux, batch)
+        counts = self.objective.counts(slots, batch, phase)
+        mean = torch.where(counts, each, 0).sum() / counts.sum().clamp(min=1)
+        return mean + self.drift.penalty(params, aux), counts.sum()
+
+    def correct(
+        self, gradients: State, own: State, common: State, reached: Mapping[str, Tensor], noise: State
+    ) -> State:
+        """Return the gradients to step by (see `Objective.correct` and `Drift.correct`)."""
+        return self.drift.correct(self.objective.correct(gradients, noise), own, common, reached)
 
     def logits(self, params: State, aux: dict[str, Any], encoded: PerModality, batch: Batch) -> Tensor:
         """Predict class scores (B, C) from encoded samples, without labels."""
@@ -106,7 +151,8 @@ class Method:
             aux = {**aux, "expected": proto.expected(aux["prototypes"], encoded, batch)}
         slots = Slots(encoded=encoded, value=encoded, used=batch.present)
         slots = self.degraded.adjust(net, aux, slots, batch)
-        return self.missing.fill(net, aux, slots, batch), aux
+        slots = self.objective.project(net, self.missing.fill(net, aux, slots, batch))
+        return self.missing.fill_projected(net, slots, batch), aux
 
 
 def build_method(
@@ -127,6 +173,6 @@ def build_method(
     encoders = choose(modalities, data.encoder)
     parts = {f"encoder.{m}": partial(build, modalities[m], encoders[m], data.features) for m in names}
     parts |= members["objective"].parts(names, data.features, classes)
-    parts |= members["missing"].parts(data.features) | members["degraded"].parts(data.features)
+    parts |= members["missing"].parts(names, data.features) | members["degraded"].parts(data.features)
     network = Network({name: make_part(seed, name, make) for name, make in parts.items()})
     return Method(network, names, classes, data.features, settings, **members)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from motet.config import Config, RecipeSettings, configure
@@ -24,12 +24,15 @@ class Recipe:
         Where it comes from.
     choices : mapping of str to value
         Keys of `motet.config.RecipeSettings`; the rest is default.
+    control_of : str, optional
+        The recipe whose idea this row leaves out, or half of it: what both gain, the idea does not explain.
     """
 
     name: str
     summary: str
     source: str
     choices: Mapping[str, Any] = field(default_factory=dict)
+    control_of: str | None = None
 
     def but(self, **changes: Any) -> Recipe:
         """Return the row with some choices changed, such as ``but(missing="skip")``.
@@ -42,10 +45,32 @@ class Recipe:
         for key in changes:
             if key not in RecipeSettings.model_fields or key == "recipe":
                 raise unknown("choice of a recipe", key, set(RecipeSettings.model_fields) - {"recipe"})
-        return Recipe(self.name, self.summary, self.source, {**self.choices, **changes})
+        return replace(self, choices={**self.choices, **changes})
+
+    def control(self, name: str, summary: str, **changes: Any) -> Recipe:
+        """Return a control: the row with some choices changed, under a name of its own."""
+        return replace(self.but(**changes), name=f"{self.name}-{name}", summary=summary, control_of=self.name)
 
 
 _FEDAVG = "McMahan et al. 2017, arXiv 1602.05629; zero imputation"
+_QQR = Recipe(
+    "qqr",
+    "prototypes stand in for absent and mend bad modalities",
+    "QQR, arXiv 2508.11159",
+    {"missing": "prototype", "degraded": "blend", "prototype_bits": 4},
+)
+_FEDCMI = Recipe(
+    "fedcmi",
+    "the dominant modality teaches the others and fills in for them",
+    "FedCMI, arXiv 2401.00894",
+    {"objective": "infiltrate", "missing": "infiltration", "drift": "proximal", "weights": "samples"},
+)
+_FEDMCHAIN = Recipe(
+    "fedmchain",
+    "one modality after another, sparse uploads merged by sign",
+    "FedMChain, arXiv 2606.01856",
+    {"objective": "chain", "missing": "skip", "aggregate": "ssca", "weights": "samples", "upload": "topk"},
+)
 _ROWS = [
     Recipe("fedavg", "absent modalities are zeros, and encoded", _FEDAVG),
     Recipe("full", "fedavg on data that nothing happened to: an upper bound", _FEDAVG, {"impaired": False}),
@@ -68,21 +93,43 @@ _ROWS = [
         "late fusion with unimodal losses",
         {"objective": "late-unimodal", "missing": "skip"},
     ),
+    Recipe("ogm-ge", "the modality that is ahead learns more slowly", "Peng et al. 2022, CVPR", {"objective": "ogm"}),
     Recipe("fedprox", "fedavg held near the global model", "Li et al. 2020, arXiv 1812.06127", {"drift": "proximal"}),
+    Recipe(
+        "fedproto",
+        "fedavg, features held near global prototypes",
+        "after Tan et al. 2022, arXiv 2105.00243",
+        {"drift": "prototype-pull"},
+    ),
+    Recipe(
+        "scaffold", "fedavg with control variates", "Karimireddy et al. 2020, arXiv 1910.06378", {"drift": "scaffold"}
+    ),
+    Recipe("moon", "fedavg held near the global features", "Li et al. 2021, arXiv 2103.16257", {"drift": "moon"}),
     Recipe(
         "pmm",
         "prototypes stand in for absent modalities",
         "PMM, arXiv 2505.16138",
         {"missing": "prototype"},
     ),
-    Recipe(
-        "qqr",
-        "prototypes stand in for absent and mend bad modalities",
-        "QQR, arXiv 2508.11159",
-        {"missing": "prototype", "degraded": "blend", "prototype_bits": 4},
-    ),
+    _QQR,
+    _QQR.control("quantity", "its first half: bad modalities as they are", degraded="as-is"),
+    _QQR.control("quality", "its second half: absent modalities are zeros", missing="zero"),
+    _FEDCMI,
+    _FEDCMI.control("untaught", "without infiltration: lambda_2 = 0", objective="infiltrate:infiltration_weight=0"),
+    _FEDCMI.control("plain", "without temperatures of classes", objective="infiltrate:temperature=none"),
+    _FEDMCHAIN,
+    _FEDMCHAIN.control("alone", "without the error that the chain leaves: gamma = 0", objective="chain:gamma=0"),
+    _FEDMCHAIN.control("mean", "the plain mean of the same uploads", aggregate="mean"),
+    _FEDMCHAIN.control("late", "all modalities at once: late fusion", objective="late"),
+    _FEDMCHAIN.control("late-unimodal", "late fusion with each modality's own loss", objective="late-unimodal"),
 ]
 RECIPES: dict[str, Recipe] = {row.name: row for row in _ROWS}
+
+
+def controls(names: Iterable[str]) -> list[str]:
+    """Return the controls of recipes, by name."""
+    wanted = list(names)
+    return [row.name for row in _ROWS if row.control_of in wanted]
 
 
 def recipe(name: str) -> Recipe:

@@ -35,6 +35,9 @@ class Batch(NamedTuple):
     present : dict of modality to bool (B,)
     quality : dict of modality to float (B,)
         1 for a sample that is believed good, down to 0 for one that is useless.
+    received, previous : dict of modality to Tensor (B, d)
+        Features that the model just received, and the one that the client ended its last round with, make of the
+        samples; empty unless a member asks for them.
     """
 
     x: PerModality
@@ -42,6 +45,8 @@ class Batch(NamedTuple):
     mask: Tensor
     present: PerModality
     quality: PerModality
+    received: PerModality = {}  # noqa: RUF012
+    previous: PerModality = {}  # noqa: RUF012
 
     def good(self) -> PerModality:
         """Return where a modality is present and not flagged, bool (B,)."""

@@ -27,6 +27,8 @@ class Network:
     names : dict of part to list of str
         Each part's parameters; a name is the part's name, a dot and the name in the part.
     part_of : dict of parameter name to part
+    blocks : dict of block to dict of parameter name to int
+        How many numbers each parameter of a block has.
     block_of : dict of parameter name to block
         A modality's parts (``encoder.acc``, ``head.acc``) are one block, ``acc``; any other part is one by itself.
     dimensions : dict of parameter name to int
@@ -39,6 +41,9 @@ class Network:
         self.names = {part: [f"{part}.{name}" for name in names] for part, names in self._short.items()}
         self.part_of = {name: part for part, names in self.names.items() for name in names}
         self.block_of = {name: part.partition(".")[2] or part for name, part in self.part_of.items()}
+        self.blocks: dict[str, dict[str, int]] = {}
+        for name, value in self.state().items():
+            self.blocks.setdefault(self.block_of[name], {})[name] = value.numel()
         self.dimensions = {
             name: self.parts[part].get_parameter(short).dim()
             for part, names in self.names.items()

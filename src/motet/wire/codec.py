@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +14,59 @@ EXACT = 32
 """Bits at which nothing is lost."""
 
 
-def parse(upload: str) -> int:
-    """Return the bits per number of an upload choice: ``dense`` or ``q<bits>``.
+SHARE = 0.2
+"""Of a block's numbers, that ``topk`` sends."""
+
+
+class Coding(NamedTuple):
+    """How a client's update is encoded.
+
+    Attributes
+    ----------
+    bits : int
+        Per number that is sent.
+    share : float
+        Of each block's numbers that are sent; 1 is all of them.
+    memory : bool
+        Whether a client keeps what it did not send for the next round.
+    """
+
+    bits: int = EXACT
+    share: float = 1.0
+    memory: bool = False
+
+
+def parse(upload: str) -> Coding:
+    """Read an upload choice: ``dense``, ``q<bits>``, ``topk`` or ``topk+memory``, these with ``:share=S``.
 
     Raises
     ------
     InputError
-        If it is neither.
+        If it is none of them.
     """
     if upload == "dense":
-        return EXACT
+        return Coding()
     match = re.fullmatch(r"q([0-9]{1,2})", upload)
-    if match is None or not 1 <= int(match[1]) <= 16:
-        raise InputError(f"unknown --upload {upload!r}: use dense, or q1 to q16 such as q8")
-    return int(match[1])
+    if match is not None and 1 <= int(match[1]) <= 16:
+        return Coding(bits=int(match[1]))
+    match = re.fullmatch(r"topk(\+memory)?(?::share=([0-9.]+))?", upload)
+    if match is not None:
+        share = _share(match[2])
+        if share is not None:
+            return Coding(share=share, memory=match[1] is not None)
+    raise InputError(
+        f"unknown --upload {upload!r}: use dense, q1 to q16 such as q8, or topk or topk+memory, such as topk:share=0.2 "
+        "with a share above 0 and up to 1"
+    )
+
+
+def _share(text: str | None) -> float | None:
+    """Read a share; None if it is none."""
+    try:
+        share = SHARE if text is None else float(text)
+    except ValueError:
+        return None
+    return share if 0 < share <= 1 else None
 
 
 def quantise(rows: NDArray[np.floating], bits: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

@@ -2,7 +2,8 @@
 
 Layout, little-endian: ``MOTT``, version (1 byte), number of entries (2); then for each entry the length of its name
 (2), the name in UTF-8, the number type (1), bits per number (1; 32 is exact), number of dimensions (1), each dimension
-(4), and the numbers. Quantised numbers stand as (lowest, step) in float32 for each row, then the packed codes.
+(4), and the numbers. Quantised numbers stand as (lowest, step) in float32 for each row, then the packed codes. Where
+there are many zeros (0 bits per number), a bit for each number says whether it is another, and only those stand.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ MAGIC = b"MOTT"
 VERSION = 1
 HEADER = 7
 """Bytes before the first entry."""
+SPARSE = 0
+"""In place of the bits per number: zeros are left out."""
 MOST_DIMENSIONS = 8
 MOST_NUMBERS = 2**48
 _REAL = (0, 1)
@@ -32,7 +35,7 @@ _BY_CODE = {code: dtype for dtype, code in _TYPES.items()}
 _NUMPY = {0: np.float32, 1: np.float64, 2: np.int32, 3: np.int64, 4: np.uint8, 5: np.bool_}
 
 
-def encode(tensors: Mapping[str, Tensor], bits: int = EXACT, by_row: bool = False) -> bytes:
+def encode(tensors: Mapping[str, Tensor], bits: int = EXACT, by_row: bool = False, sparse: bool = False) -> bytes:
     """Encode a mapping.
 
     Parameters
@@ -42,6 +45,8 @@ def encode(tensors: Mapping[str, Tensor], bits: int = EXACT, by_row: bool = Fals
         Bits per floating-point number; 32 keeps every bit. Integers are always exact.
     by_row : bool
         Quantise each vector along the last dimension by itself, else each tensor as a whole.
+    sparse : bool
+        Leave out zeros of exact numbers, where that is shorter.
 
     Returns
     -------
@@ -51,16 +56,35 @@ def encode(tensors: Mapping[str, Tensor], bits: int = EXACT, by_row: bool = Fals
     for name, tensor in tensors.items():
         array = tensor.detach().cpu().contiguous().numpy()
         lossy = bits < EXACT and array.dtype.kind == "f" and array.size > 0 and array.ndim > 0
+        some = np.flatnonzero(array) if sparse and not lossy else np.zeros(0)
+        short = sparse and not lossy and saves(array.size, len(some), array.itemsize)
         label = name.encode()
         parts.append(struct.pack("<H", len(label)) + label)
-        parts.append(struct.pack("<BBB", _TYPES[tensor.dtype], bits if lossy else EXACT, array.ndim))
+        parts.append(
+            struct.pack("<BBB", _TYPES[tensor.dtype], bits if lossy else SPARSE if short else EXACT, array.ndim)
+        )
         parts.append(struct.pack(f"<{array.ndim}I", *array.shape))
         if lossy:
             ranges, packed = quantise(array.reshape(-1, array.shape[-1]) if by_row else array.reshape(1, -1), bits)
             parts += [struct.pack("<I", len(ranges)), ranges.tobytes(), packed.tobytes()]
+        elif short:
+            parts += [np.packbits(array.ravel() != 0).tobytes(), array.ravel()[some].tobytes()]
         else:
             parts.append(array.tobytes())
     return b"".join(parts)
+
+
+def saves(size: int, nonzero: int, itemsize: int) -> bool:
+    """Return whether leaving out zeros makes an entry shorter."""
+    return -(-size // 8) + nonzero * itemsize < size * itemsize
+
+
+def sparse_lengths(name: str, values: Tensor) -> NDArray[np.int64]:
+    """Return the bytes that `encode` needs for each client's tensor, (K, ...), where it may leave out zeros."""
+    shape, itemsize = tuple(values.shape[1:]), values.dtype.itemsize
+    size, nonzero = math.prod(shape), np.asarray(values.reshape(len(values), -1).count_nonzero(1).cpu())
+    whole = entry_length(name, shape, values.dtype, EXACT, rows=1)
+    return np.asarray(np.minimum(whole, whole - size * itemsize + -(-size // 8) + nonzero * itemsize))
 
 
 def entry_length(name: str, shape: tuple[int, ...], dtype: torch.dtype, bits: int, rows: int) -> int:
@@ -111,6 +135,10 @@ def _entry(reader: _Reader) -> tuple[str, Tensor]:
         raise MotetError("a shape in a message is larger than any tensor")
     if bits == EXACT:
         array: NDArray[Any] = np.frombuffer(reader.take(size * np.dtype(_NUMPY[code]).itemsize), dtype=_NUMPY[code])
+    elif bits == SPARSE:
+        there = np.unpackbits(np.frombuffer(reader.take(-(-size // 8)), dtype=np.uint8), count=size).astype(np.bool_)
+        array = np.zeros(size, dtype=_NUMPY[code])
+        array[there] = np.frombuffer(reader.take(int(there.sum()) * array.itemsize), dtype=_NUMPY[code])
     else:
         if not 1 <= bits < EXACT or code not in _REAL:
             raise MotetError(f"{bits} bits for numbers of type {code} in a message")

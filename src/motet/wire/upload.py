@@ -7,7 +7,7 @@ the same numbers and the same lengths, without the bytes in between.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 from motet.learn import prototypes as proto
 from motet.nets.network import State
 from motet.wire.codec import EXACT, check_ranges, dequantise, quantise
-from motet.wire.message import HEADER, decode, entry_length
+from motet.wire.message import HEADER, decode, entry_length, sparse_lengths
 
 
 class Upload(NamedTuple):
@@ -52,7 +52,7 @@ def _of_one(content: State, message: bytes) -> Upload:
     return Upload({name: value[None] for name, value in content.items()}, held, np.array([len(message)]))
 
 
-def uploads(content: State, held: Mapping[str, Tensor], bits: int) -> Upload:
+def uploads(content: State, held: Mapping[str, Tensor], bits: int = EXACT, sparse: bool = False) -> Upload:
     """Return what `received` would make of K clients' messages, each tensor quantised as a whole.
 
     Parameters
@@ -61,10 +61,15 @@ def uploads(content: State, held: Mapping[str, Tensor], bits: int) -> Upload:
     held : mapping of name to bool (K,)
     bits : int
         Bits per number; 32 keeps every bit.
+    sparse : bool
+        Whether zeros of exact numbers are left out where that is shorter.
     """
     lengths = np.zeros(len(next(iter(held.values()), ())), dtype=np.int64)
     for name, value in content.items():
-        entry = entry_length(name, tuple(value.shape[1:]), value.dtype, bits, rows=1)
+        if sparse and bits == EXACT:
+            entry: Any = sparse_lengths(name, value)
+        else:
+            entry = entry_length(name, tuple(value.shape[1:]), value.dtype, bits, rows=1)
         lengths += np.where(held[name].cpu().numpy(), entry, 0)
     lengths += np.where(lengths > 0, HEADER, 0)
     decoded = {name: through(value.cpu(), bits) for name, value in content.items()}

@@ -31,8 +31,9 @@ class Prototype(Missing):
 
     match: Literal["label", "nearest", "cross"] = "label"
     uses_prototypes = True
+    looks_across = True
 
-    def parts(self, features: int) -> Parts:
+    def parts(self, modalities: list[str], features: int) -> Parts:
         return {projection.PART: lambda: projection.build(features)} if self.match == "cross" else {}
 
     def fill(self, net: Net, aux: dict[str, Any], slots: Slots, batch: Batch) -> Slots:

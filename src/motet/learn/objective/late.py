@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -29,6 +30,7 @@ class Late(Objective):
         return torch.stack(list(modality_logits(net, slots).values())).sum(0)
 
 
-def modality_logits(net: Net, slots: Slots) -> PerModality:
-    """Return each modality's own logits (B, C), zero where its slot is not used."""
-    return {m: torch.where(slots.used[m][:, None], net(f"head.{m}", z), 0) for m, z in slots.value.items()}
+def modality_logits(net: Net, slots: Slots, modalities: Iterable[str] | None = None) -> PerModality:
+    """Return the own logits (B, C) of some modalities, or of all: zero where a slot is not used."""
+    wanted = slots.value if modalities is None else modalities
+    return {m: torch.where(slots.used[m][:, None], net(f"head.{m}", slots.value[m]), 0) for m in wanted}
