@@ -67,7 +67,7 @@ class Server:
             In client order; each is used once and then let go.
         """
         aggregate = self.method.aggregate
-        model = aggregate.start()
+        model = aggregate.start(self.method.network.block_of)
         prototypes = None
         if self.method.uses_prototypes:
             prototypes = proto.Joiner(state.shared["prototypes"], self.config.recipe)
