@@ -67,8 +67,12 @@ class RecipeSettings(Settings):
     missing: str = Field("zero", description="what stands in for an absent modality: zero, skip, prototype[:match=...]")
     degraded: str = Field("as-is", description="what is done with a bad one: as-is, drop, align, blend, replace")
     drift: str = Field("none", description="what holds a client near the others: none, proximal[:mu=...]")
-    aggregate: str = Field("mean", description="how the server joins updates: mean, none")
-    weights: Literal["equal", "samples"] = Field("equal", description="weight of a client in the mean")
+    aggregate: str = Field(
+        "mean",
+        description="how the server joins updates: mean, median, trimmed-mean[:trim=...], krum[:hostile=...,best=...], "
+        "ssca[:denominator=...], none",
+    )
+    weights: Literal["equal", "samples"] = Field("equal", description="weight of a client in mean and ssca")
     upload: str = Field("dense", description="encoding of a client's update: dense, or q<bits> such as q8")
     prototype_bits: int = Field(32, ge=1, le=32, description="bits per number of a prototype; 32 is exact")
     prototype_average: Literal["ema", "cumulative"] = Field("ema", description="how prototypes persist over rounds")
