@@ -73,6 +73,15 @@ class RecipeSettings(Settings):
         "ssca[:denominator=...], none",
     )
     weights: Literal["equal", "samples"] = Field("equal", description="weight of a client in mean and ssca")
+    server_optimizer: Literal["none", "momentum", "adam"] = Field(
+        "none", description="what the server makes of the joined update: none, momentum, adam"
+    )
+    server_lr: Positive = Field(
+        1.0, description="rate of the server's step; 1 takes it whole, and adam wants less, such as 0.01"
+    )
+    server_momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.9, description="momentum of the server's optimizer; beta 1 of adam"
+    )
     upload: str = Field("dense", description="encoding of a client's update: dense, or q<bits> such as q8")
     prototype_bits: int = Field(32, ge=1, le=32, description="bits per number of a prototype; 32 is exact")
     prototype_average: Literal["ema", "cumulative"] = Field("ema", description="how prototypes persist over rounds")

@@ -11,6 +11,7 @@ from motet.config import Config
 from motet.engine.outcome import Outcome
 from motet.engine.state import ServerState, Shared
 from motet.learn import prototypes as proto
+from motet.learn import server_optimiser
 from motet.learn.method import Method
 from motet.nets.network import State
 from motet.random import permutation
@@ -67,7 +68,8 @@ class Server:
             In client order; each is used once and then let go.
         """
         aggregate = self.method.aggregate
-        model = aggregate.start(self.method.network.block_of)
+        accumulator = aggregate.start(self.method.network.block_of)
+        trained: set[str] = set()
         prototypes = None
         if self.method.uses_prototypes:
             prototypes = proto.Joiner(state.shared["prototypes"], self.config.recipe)
@@ -81,12 +83,18 @@ class Server:
                 quality.append(outcome.told.summaries)
             if outcome.model is not None:
                 ledger.count("up", "model", int(outcome.model.lengths.sum()))
-                model = aggregate.add(model, *outcome.model[:2], self._weights(outcome))
-        shared = {**state.shared, "model": aggregate.finish(state.shared["model"], model)}
+                accumulator = aggregate.add(accumulator, *outcome.model[:2], self._weights(outcome))
+                trained |= {name for name, held in outcome.model.held.items() if bool(held.any())}
+        before = state.shared["model"]
+        joined = aggregate.finish(before, accumulator)
+        moments = server_optimiser.moments(state.memory)
+        model, moments = server_optimiser.optimise(self.config.recipe, before, joined, trained, moments)
+        shared = {**state.shared, "model": model}
         if prototypes is not None:
             shared["prototypes"] = prototypes.finish()
-        memory, shared["quality"] = self.assessor.learn(round, state.memory, quality)
-        return shared, memory
+        assessed = {name: value for name, value in state.memory.items() if name not in moments}
+        memory, shared["quality"] = self.assessor.learn(round, assessed, quality)
+        return shared, memory | moments
 
     def _weights(self, outcome: Outcome) -> torch.Tensor:
         sizes = torch.from_numpy(outcome.view.sizes).double()
