@@ -73,8 +73,21 @@ class RecipeSettings(Settings):
     drift: str = Field(
         "none", description="what holds a client near others: none, proximal, prototype-pull, scaffold, moon"
     )
-    aggregate: str = Field("mean", description="how the server joins updates: mean, none")
-    weights: Literal["equal", "samples"] = Field("equal", description="weight of a client in the mean")
+    aggregate: str = Field(
+        "mean",
+        description="how the server joins updates: mean, median, trimmed-mean[:trim=...], krum[:hostile=...,best=...], "
+        "ssca[:denominator=...], none",
+    )
+    weights: Literal["equal", "samples"] = Field("equal", description="weight of a client in mean and ssca")
+    server_optimizer: Literal["none", "momentum", "adam"] = Field(
+        "none", description="what the server makes of the joined update: none, momentum, adam"
+    )
+    server_lr: Positive = Field(
+        1.0, description="rate of the server's step; 1 takes it whole, and adam wants less, such as 0.01"
+    )
+    server_momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.9, description="momentum of the server's optimizer; beta 1 of adam"
+    )
     upload: str = Field(
         "dense", description="encoding of a client's update: dense, q<bits> such as q8, topk, topk+memory"
     )

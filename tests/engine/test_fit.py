@@ -99,3 +99,12 @@ def test_tokens_have_no_noise() -> None:
     check(configured(), data)
     with pytest.raises(InputError, match="--noise words: tokens have no noise"):
         check(configured(noise={"words": 1.0}), data)
+
+
+@pytest.mark.parametrize("choices", [{"server_optimizer": "adam"}, {"server_lr": 0.5}])
+def test_a_server_that_joins_nothing_has_nothing_to_step_by(choices: dict[str, Any]) -> None:
+    check(configured(recipe="local", server_momentum=0.5), people())
+    check(configured(**choices), people())
+    for recipe in ({"recipe": "local"}, {"aggregate": "none:"}):
+        with pytest.raises(InputError, match=r"^with --aggregate none the server has nothing to step by: leave"):
+            check(configured(**recipe, **choices), people())

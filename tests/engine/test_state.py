@@ -42,6 +42,7 @@ def equal(one: Any, other: Any) -> bool:
         {"recipe": "local", "participation": 0.5},
         {"recipe": "pmm", "dtype": "float64"},
         {"recipe": "fedavg", "upload": "q8"},
+        {"recipe": "qqr", "flags": "assessed", "server_optimizer": "adam", "server_lr": 0.1, **ROUGH},
     ],
 )
 def test_everything_comes_back(tmp_path: Path, settings: dict[str, Any]) -> None:

@@ -246,9 +246,9 @@ def test_blocks_are_of_the_size_asked_for(monkeypatch: pytest.MonkeyPatch) -> No
     blocks: list[list[int]] = []
     plan = Client.plan
 
-    def noted(client: Client, number: int, clients: list[int], sizes: list[int]) -> Any:
+    def noted(client: Client, number: int, phases: Any, clients: list[int], sizes: list[int]) -> Any:
         blocks.append(clients)
-        return plan(client, number, clients, sizes)
+        return plan(client, number, phases, clients, sizes)
 
     monkeypatch.setattr(Client, "plan", noted)
     finish(uneven(), engine="vector", chunk=2, rounds=1)

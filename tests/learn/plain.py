@@ -30,8 +30,9 @@ def train_plainly(finished: Finished) -> Parts:
     objective, _, option = config.recipe.objective.partition(":")
     learn = _OBJECTIVES[objective]
     proximal = config.recipe.drift.startswith("proximal")
+    start = parts
     for number in range(config.training.rounds):
-        start = copy.deepcopy(parts)
+        earlier, start = start, copy.deepcopy(parts)
         rate, orders = 0.2 * 0.9**number, _orders(config, len(y), number + 1)
         first = number % len(x) if option == "order=rotating" else 0
         order = [*list(x)[first:], *list(x)[:first]]
@@ -41,7 +42,7 @@ def train_plainly(finished: Finished) -> Parts:
             optimiser = torch.optim.SGD(learning, lr=rate)
             for rows in (rows for _ in range(config.training.local_epochs) for rows in next(orders)):
                 optimiser.zero_grad()
-                taught = start if number else None
+                taught = (start, earlier) if number else None
                 loss = learn(parts, {m: x[m][rows] for m in order}, y[rows], taught, (x, y), option, phase)
                 if proximal:
                     pairs = zip(learning, before, strict=True)
@@ -111,7 +112,13 @@ def _ogm(parts: Parts, x: dict[str, Tensor], y: Tensor, *_: Any) -> Tensor:
 
 
 def _infiltrate(
-    parts: Parts, x: dict[str, Tensor], y: Tensor, teacher: Parts | None, all_of_it: Any, option: str, _: Any
+    parts: Parts,
+    x: dict[str, Tensor],
+    y: Tensor,
+    taught: tuple[Parts, Parts] | None,
+    all_of_it: Any,
+    option: str,
+    _: Any,
 ) -> Tensor:
     z = _features(parts, x)
     own = {m: parts[f"self.{m}"](h) for m, h in z.items()}
@@ -120,11 +127,12 @@ def _infiltrate(
     if len(x) == 1:
         return loss
     loss = loss + 2 * torch.stack([F.cross_entropy(own_logits, y) for own_logits in logits.values()]).sum()
-    if teacher is None or option == "infiltration_weight=0":
+    if taught is None or option == "infiltration_weight=0":
         return loss
+    teacher, earlier = taught
     sure = {m: float(torch.softmax(own_logits, 1)[torch.arange(len(y)), y].sum()) for m, own_logits in logits.items()}
     if option == "dominance=global":
-        sure = {m: float(own_sure.mean()) for m, own_sure in _sureness_before(teacher, *all_of_it).items()}
+        sure = {m: float(own_sure.mean()) for m, own_sure in _sureness_before(earlier, *all_of_it).items()}
     strong = max(sure, key=lambda m: sure[m])
     said = teacher[f"classifier.{strong}"](teacher[f"self.{strong}"](teacher[f"encoder.{strong}"](x[strong]))).detach()
     for weak in x:

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 import torch
 from checks import assert_close, assert_same_bits, finish, toy
+from folding import folded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motet.engine.private import section
-from motet.learn.aggregate import Aggregate
 from motet.learn.aggregate.mean import Mean
 from motet.learn.aggregate.none import NoAggregate
-from motet.nets.network import State
 
 MODEL = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([5.0]), "c": torch.tensor([7.0])}
-
-
-def folded(aggregate: Aggregate, model: State, updates: Sequence[tuple[State, float]]) -> State:
-    accumulator = aggregate.start()
-    for delta, weight in updates:
-        rows = {name: value[None] for name, value in delta.items()}
-        held = {name: torch.ones(1, dtype=torch.bool) for name in delta}
-        accumulator = aggregate.add(accumulator, rows, held, torch.tensor([weight], dtype=torch.float64))
-    return aggregate.finish(model, accumulator)
 
 
 def test_mean_weighs_updates_and_counts_each_key_by_who_holds_it() -> None:
@@ -97,7 +85,7 @@ def test_mean_of_blocks_of_clients_is_that_of_clients_one_by_one(
     held = {name: torch.rand(clients, generator=rng) < share for name in model}
     weights = torch.randint(1, 90, (clients,), generator=rng).double() if by_samples else torch.ones(clients).double()
     alone = [({n: v[k] for n, v in deltas.items() if held[n][k]}, float(weights[k])) for k in range(clients)]
-    accumulator, low = Mean().start(), 0
+    accumulator, low = Mean().start({}), 0
     for size in blocks:
         rows = slice(low, min(low + size, clients))
         if rows.start < rows.stop:
@@ -114,7 +102,7 @@ def test_mean_of_a_block_by_hand() -> None:
     """Client 1 does not hold b, so its row there, however far off, counts nothing, and neither does its weight."""
     deltas = {"a": torch.tensor([[2.0, 0.0], [4.0, 2.0]]), "b": torch.tensor([[1.0], [1e6]])}
     held = {"a": torch.tensor([True, True]), "b": torch.tensor([True, False])}
-    accumulator = Mean().add(Mean().start(), deltas, held, torch.tensor([1.0, 3.0], dtype=torch.float64))
+    accumulator = Mean().add(Mean().start({}), deltas, held, torch.tensor([1.0, 3.0], dtype=torch.float64))
     found = Mean().finish(MODEL, accumulator)
     assert found["a"].tolist() == [4.5, 3.5]  # 1 + (2 + 3 * 4) / 4, 2 + (0 + 3 * 2) / 4
     assert found["b"].tolist() == [6.0]

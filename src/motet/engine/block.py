@@ -111,8 +111,13 @@ class Block:
     def _begin(self, shared: Shared, privates: list[State]) -> Begun:
         """Return what the clients begin with; what is the same for all is there once."""
         every = [self.client.begin(shared, private) for private in privates]
-        model, own, residual = (_stacked([getattr(b, what) for b in every]) for what in ("model", "own", "residual"))
-        return Begun(model, own, every[0].common, residual)
+        same = all(begun.model is shared["model"] for begun in every)
+        return Begun(
+            model=shared["model"] if same else _stacked([begun.model for begun in every]),
+            own=_stacked([begun.own for begun in every]),
+            common=every[0].common,
+            residual=_stacked([begun.residual for begun in every]),
+        )
 
     def _first(self, start: State, phase: Phase, batch: Batch, places: Rectangle) -> Forward | None:
         """Begin the first minibatch, where it is the whole view and all that is to be looked at."""
@@ -236,9 +241,7 @@ class Block:
 
 
 def _stacked(states: list[State]) -> State:
-    """Stack states, (K, ...); those that are one and the same stay as they are."""
-    if all(state is states[0] for state in states) or not states[0]:
-        return states[0]
+    """Stack states, (K, ...)."""
     return {name: torch.stack([state[name] for state in states]) for name in states[0]}
 
 

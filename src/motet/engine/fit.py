@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from motet.config import Config
+from motet.config import Config, RecipeSettings
 from motet.data.dataset import TEST, TRAIN, ArrayDataset, Dataset
 from motet.data.partition import Partition
 from motet.errors import InputError, unknown
+from motet.learn.family import check_name
 from motet.stream.degradation import degradations
 from motet.wire.codec import parse
 
@@ -46,6 +47,7 @@ def check_settings(config: Config, dataset: Dataset) -> None:
             "with --buffer all every sample is there from the start, so --degraded-granularity sample would degrade "
             "nothing after --calibration-rounds: use --degraded-granularity round, or a buffer"
         )
+    _check_server(config.recipe)
     _check_degradation(config, dataset)
     if config.run.device != "cpu":
         _check_device(config.run.device)
@@ -108,6 +110,18 @@ def check_values(dataset: Dataset) -> None:
         raise InputError(f"{name}: split must name samples for training ({TRAIN}) and for test ({TEST}), {n} in all")
     if dataset.y.dtype.kind not in "iu" or dataset.y.min() < 0 or dataset.y.max() >= len(dataset.classes):
         raise InputError(f"{name}: y must hold integers from 0 to {len(dataset.classes) - 1}, one for each class")
+
+
+def _check_server(recipe: RecipeSettings) -> None:
+    """Refuse a step of the server where it joins nothing."""
+    if check_name("aggregate", recipe.aggregate) == "none" and (recipe.server_optimizer, recipe.server_lr) != (
+        "none",
+        1,
+    ):
+        raise InputError(
+            "with --aggregate none the server has nothing to step by: leave out --server-optimizer and --server-lr, "
+            "or choose another --aggregate"
+        )
 
 
 def _check_degradation(config: Config, dataset: Dataset) -> None:

@@ -10,7 +10,7 @@ import torch
 from motet.config import Config
 from motet.engine.outcome import Outcome
 from motet.engine.state import ServerState, Shared
-from motet.learn import confidence
+from motet.learn import confidence, server_optimiser
 from motet.learn import prototypes as proto
 from motet.learn.drift import common
 from motet.learn.method import Method
@@ -71,7 +71,8 @@ class Server:
             In client order; each is used once and then let go.
         """
         aggregate = self.method.aggregate
-        model = aggregate.start()
+        accumulator = aggregate.start(self.method.network.block_of)
+        trained: set[str] = set()
         prototypes = None
         if self.method.uses_prototypes:
             prototypes = proto.Joiner(state.shared["prototypes"], self.config.recipe)
@@ -92,16 +93,22 @@ class Server:
                 drift.add(outcome.drift.content, outcome.drift.held)
             if outcome.model is not None:
                 ledger.count("up", "model", int(outcome.model.lengths.sum()))
-                model = aggregate.add(model, *outcome.model[:2], self._weights(outcome))
-        shared = {**state.shared, "model": aggregate.finish(state.shared["model"], model)}
+                accumulator = aggregate.add(accumulator, *outcome.model[:2], self._weights(outcome))
+                trained |= {name for name, held in outcome.model.held.items() if bool(held.any())}
+        before = state.shared["model"]
+        joined = aggregate.finish(before, accumulator)
+        moments = server_optimiser.moments(state.memory)
+        model, moments = server_optimiser.optimise(self.config.recipe, before, joined, trained, moments)
+        shared = {**state.shared, "model": model}
         if prototypes is not None:
             shared["prototypes"] = prototypes.finish()
         if self.method.objective.shares_scores:
             shared["scores"] = scores.finish(state.shared["scores"])
         if self.method.drift.shares:
             shared["drift"] = drift.finish()
-        memory, shared["quality"] = self.assessor.learn(round, state.memory, quality)
-        return shared, memory
+        assessed = {name: value for name, value in state.memory.items() if name not in moments}
+        memory, shared["quality"] = self.assessor.learn(round, assessed, quality)
+        return shared, memory | moments
 
     def _weights(self, outcome: Outcome) -> torch.Tensor:
         sizes = torch.from_numpy(outcome.view.sizes).double()

@@ -43,7 +43,7 @@ class ServerState:
         Rounds done.
     shared : Shared
     memory : State
-        What the server keeps to itself, to learn the quality reference from.
+        What the server keeps to itself: what it learns the quality reference from, and its optimiser's moments.
     private : Private
         What stays on devices between rounds.
     ledger : Ledger

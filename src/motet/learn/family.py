@@ -39,6 +39,10 @@ FAMILIES: dict[str, dict[str, str]] = {
     },
     "aggregate": {
         "mean": "motet.learn.aggregate.mean:Mean",
+        "median": "motet.learn.aggregate.median:Median",
+        "trimmed-mean": "motet.learn.aggregate.trimmed_mean:TrimmedMean",
+        "krum": "motet.learn.aggregate.krum:Krum",
+        "ssca": "motet.learn.aggregate.ssca:SSCA",
         "none": "motet.learn.aggregate.none:NoAggregate",
     },
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from motet.nets.network import State
@@ -37,8 +38,14 @@ class Aggregate:
         """Return the models to evaluate: the global one, or the clients' own."""
         return [model]
 
-    def start(self) -> Any:
-        """Return an empty accumulator."""
+    def start(self, block_of: Mapping[str, str]) -> Any:
+        """Return an empty accumulator.
+
+        Parameters
+        ----------
+        block_of : mapping of parameter name to block
+            Every parameter of the network, in its order; see `motet.nets.network.Network`.
+        """
         raise NotImplementedError
 
     def add(self, accumulator: Any, deltas: State, held: Mapping[str, Tensor], weights: Tensor) -> Any:
@@ -52,9 +59,19 @@ class Aggregate:
         held : mapping of name to bool (K,)
             Who holds a key; one that a client does not hold was not trained there.
         weights : float64 (K,)
+            A client of weight 0 is as good as absent.
         """
         raise NotImplementedError
 
     def finish(self, model: State, accumulator: Any) -> State:
         """Return the next global model."""
         raise NotImplementedError
+
+
+def stepped(model: State, steps: Mapping[str, Tensor]) -> State:
+    """Return the model after steps, float64, of some of its parameters; the others stay as they are."""
+
+    def after(name: str, value: Tensor) -> Tensor:
+        return (value.to(torch.float64) + steps[name].reshape(value.shape)).to(value.dtype)
+
+    return {name: after(name, value) if name in steps else value for name, value in model.items()}

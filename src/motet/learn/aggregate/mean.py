@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from motet.learn.aggregate import Aggregate
+from motet.learn.aggregate import Aggregate, stepped
 from motet.nets.network import State
 
 
@@ -24,7 +24,7 @@ class Sums:
 class Mean(Aggregate):
     """w + sum_k n_k delta_k / sum_k n_k, over the clients that hold the key; a key that nobody holds stays."""
 
-    def start(self) -> Sums:
+    def start(self, block_of: Mapping[str, str]) -> Sums:
         return Sums()
 
     def add(self, accumulator: Sums, deltas: State, held: Mapping[str, Tensor], weights: Tensor) -> Sums:
@@ -40,8 +40,4 @@ class Mean(Aggregate):
         return accumulator
 
     def finish(self, model: State, accumulator: Sums) -> State:
-        def joined(name: str) -> torch.Tensor:
-            step = accumulator.total[name] / accumulator.weight[name]
-            return (model[name].to(torch.float64) + step).to(model[name].dtype)
-
-        return {name: joined(name) if name in accumulator.total else value for name, value in model.items()}
+        return stepped(model, {name: total / accumulator.weight[name] for name, total in accumulator.total.items()})

@@ -30,7 +30,7 @@ class NoAggregate(Aggregate):
     def models(self, model: State, privates: list[State]) -> list[State]:
         return [private or model for private in privates]
 
-    def start(self) -> None:
+    def start(self, block_of: Mapping[str, str]) -> None:
         return None
 
     def add(self, accumulator: None, deltas: State, held: Mapping[str, Tensor], weights: Tensor) -> None:

@@ -1,0 +1,120 @@
+"""SSCA, the aggregation of FedMChain (arXiv 2606.01856): clients that agree in signs are joined first, then the groups.
+
+The formulas are Motet's reading of a paper that gives the idea, after its ancestor TIES-Merging (arXiv 2306.01708).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
+from torch import Tensor
+
+from motet.learn.aggregate.kept import Kept, OfAll
+from motet.nets.network import State
+
+LEAST_OVERLAP = 32
+"""Coordinates that two updates must share, or their agreement is taken to be 0."""
+
+
+@dataclass(frozen=True)
+class SSCA(OfAll):
+    """Block by block (a modality's encoder and head are one), over the clients k that hold any key of the block.
+
+    T_k is a client's update of the block, zero where it sent nothing, and n_k its weight. Of two clients, the agreement
+    is the mean of s_kj s_lj, s = sign T, over the coordinates j where neither is 0; it is 0 where these are fewer than
+    32. Clusters: average linkage while the mean agreement is at least tau_a. Inside each cluster updates are merged
+    with the weights n_k, then the clusters with the sums of theirs. A merge of V_i with weights w_i elects, for each
+    coordinate, the sign of sum_i w_i V_ij, and is the weighted sum of the V_ij of that sign over a denominator; where
+    the sum is exactly 0, it is 0. The server steps by the result, with rate 1.
+
+    An election is not continuous: sums are in float64 and in client order, and so are clusters, by their first client.
+
+    Parameters
+    ----------
+    agreement : float
+        tau_a.
+    denominator : {"mass", "agree"}
+        ``mass``: the weight of all clients that hold the block, so whoever sent nothing of a coordinate counts there.
+        ``agree``: the weight of those of the elected sign.
+    cap : bool
+        Whether a block's step is shortened to the n_k-weighted mean of the lengths |T_k| where it is longer
+        (Euclidean: Motet's reading). With ``mass`` it never is.
+    """
+
+    agreement: Annotated[float, Field(ge=-1, le=1)] = 0.1
+    denominator: Literal["mass", "agree"] = "mass"
+    cap: bool = True
+
+    def steps(self, kept: Kept) -> State:
+        found: State = {}
+        for names in kept.blocks.values():
+            found |= kept.by_key(names, self._block(kept, names))
+        return found
+
+    def _block(self, kept: Kept, names: list[str]) -> Tensor:
+        """Return a block's step, its keys one after another."""
+        clients = kept.holders(names)
+        weights = kept.weights[clients]
+        clusters = _clusters(_agreement(kept, names, clients), self.agreement)
+        step = torch.cat([self._joined(piece, weights, clusters) for piece in kept.pieces(names, clients)])
+        longest = _sum(weights, _lengths(kept, names, clients)) / weights.sum()
+        length = step.norm()
+        return step * (longest / length) if self.cap and bool(length > longest) else step
+
+    def _joined(self, values: Tensor, weights: Tensor, clusters: list[list[int]]) -> Tensor:
+        """Merge clients to clusters and these to one, (n, c) to (c,)."""
+        merged = torch.stack([self._merge(values[own], weights[own]) for own in clusters])
+        return self._merge(merged, torch.stack([weights[own].sum() for own in clusters]))
+
+    def _merge(self, values: Tensor, weights: Tensor) -> Tensor:
+        """Merge by the elected signs, (n, c) to (c,)."""
+        elected = _sum(weights, values).sign()
+        agreeing = (values.sign() == elected) & (elected != 0)
+        total = _sum(weights, torch.where(agreeing, values, 0))
+        if self.denominator == "mass":
+            return total / weights.sum()
+        return total / torch.where(elected != 0, _sum(weights, agreeing.double()), 1)
+
+
+def _sum(weights: Tensor, values: Tensor) -> Tensor:
+    """Return sum_i w_i V_i, row after row."""
+    total = torch.zeros(values.shape[1:], dtype=torch.float64)
+    for weight, row in zip(weights.tolist(), values, strict=True):
+        total = total + weight * row
+    return total
+
+
+def _agreement(kept: Kept, names: list[str], clients: Tensor) -> Tensor:
+    """Return how far each two clients' signs agree, (n, n), from -1 to 1."""
+    agreed = torch.zeros(len(clients), len(clients), dtype=torch.float64)
+    overlap = torch.zeros_like(agreed)
+    for piece in kept.pieces(names, clients):
+        sign = piece.sign().float()  # float32 counts exactly, for a piece has fewer than 2^24 numbers
+        there = sign.abs()
+        agreed += sign @ sign.T
+        overlap += there @ there.T
+    return torch.where(overlap >= LEAST_OVERLAP, agreed / overlap.clamp(min=1), 0)
+
+
+def _clusters(agreement: Tensor, least: float) -> list[list[int]]:
+    """Return the clients of each cluster, in client order."""
+    if len(agreement) == 1:
+        return [[0]]
+    tree = linkage(squareform(1 - agreement.numpy(), checks=False), "average")
+    found: dict[int, list[int]] = {}
+    for client, label in enumerate(fcluster(tree, 1 - least, "distance").tolist()):
+        found.setdefault(label, []).append(client)
+    return list(found.values())
+
+
+def _lengths(kept: Kept, names: list[str], clients: Tensor) -> Tensor:
+    """Return the length |T_k| of each client's update, (n,)."""
+    squares = torch.zeros(len(clients), dtype=torch.float64)
+    for piece in kept.pieces(names, clients):
+        squares += piece.square().sum(1)
+    return squares.sqrt()

@@ -1,0 +1,96 @@
+"""How the server steps after a round, and that a run that was stopped goes on with its optimiser's moments."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from people import configured, finish, people
+
+from motet.engine.run import run
+from motet.engine.watch import Watch
+from motet.errors import Interrupted
+from motet.record.folder import RunFolder
+
+ROUGH: dict[str, Any] = {"missing_rate": 0.5, "degraded_rate": 0.5, "buffer": 6, "arrivals": 3}
+both_optimisers = pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+
+
+class Impatient(Watch):
+    """Presses Ctrl-C when a round is done."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def round(self, number: int, accuracy: float | None, title: str = "") -> None:
+        if number == self.after:
+            signal.raise_signal(signal.SIGINT)
+
+
+@both_optimisers
+@pytest.mark.parametrize(
+    "settings",
+    [{"recipe": "fedavg", "participation": 0.5}, {"recipe": "qqr", "flags": "assessed"}, {"aggregate": "ssca"}],
+    ids=str,
+)
+def test_a_stopped_run_goes_on_with_the_same_bits(tmp_path: Path, optimizer: str, settings: dict[str, Any]) -> None:
+    config = configured(server_optimizer=optimizer, server_lr=0.1, rounds=5, **ROUGH, **settings)
+    whole = run(config, people())
+    folder = RunFolder.create(tmp_path / "run", config.flat())
+    for after in (1, 3):
+        with pytest.raises(Interrupted, match=f"stopped after round {after} of 5"):
+            run(config, people(), folder, Impatient(after))
+        folder.close()
+        folder = RunFolder.open(tmp_path / "run")
+    finished = run(config, people(), folder)
+    folder.close()
+    found, expected = (each.state.to_checkpoint()[0] for each in (finished, whole))
+    assert list(found) == list(expected)
+    assert [name for name in found if not torch.equal(found[name], expected[name])] == []
+    assert any(name.startswith("memory/server_optimizer/first/") for name in found)
+    assert any(name.startswith("memory/reference/") for name in found) == (settings.get("flags") == "assessed")
+
+
+@both_optimisers
+def test_an_optimiser_changes_what_is_learnt_but_not_what_is_sent(optimizer: str) -> None:
+    plain, moved = finish(), finish(server_optimizer=optimizer, server_lr=0.1)
+    assert moved.result.bytes == plain.result.bytes
+    same = [torch.equal(v, moved.state.shared["model"][n]) for n, v in plain.state.shared["model"].items()]
+    assert not any(same)
+
+
+def test_momentum_of_nothing_is_no_optimiser() -> None:
+    """But for rounding: the step is taken apart and put together again."""
+    plain, moved = (
+        finish(dtype="float64", **choices).state.shared["model"]
+        for choices in ({}, {"server_optimizer": "momentum", "server_momentum": 0.0})
+    )
+    torch.testing.assert_close(moved, plain, rtol=1e-12, atol=1e-12)
+
+
+def test_settings_of_an_optimiser_that_is_not_there_change_no_bit() -> None:
+    plain, other = (finish(**choices).state for choices in ({}, {"server_momentum": 0.1}))
+    assert all(torch.equal(v, other.shared["model"][n]) for n, v in plain.shared["model"].items())
+    assert plain.memory == other.memory == {}
+
+
+@both_optimisers
+def test_a_part_that_nobody_trains_has_no_moments_and_stays(optimizer: str) -> None:
+    """Body is away from every device in every round, and its slot is not encoded."""
+    gone = {"missing_rate": 1.0, "missing_modality": "body"}
+    finished = finish(recipe="partial", server_optimizer=optimizer, server_lr=0.1, **gone)
+    start, end = finished.federation.method.network.state(), finished.state.shared["model"]
+    body = [name for name in start if name.startswith("encoder.body")]
+    assert body
+    assert all(torch.equal(end[name], start[name]) for name in body)
+    remembered = {name.split("/")[-1] for name in finished.state.memory}
+    assert remembered == set(start) - set(body)
+
+
+@pytest.mark.parametrize("aggregate", ["median", "trimmed-mean", "krum:best=2", "ssca"])
+def test_any_aggregate_may_be_stepped_by(aggregate: str) -> None:
+    settings = {"server_optimizer": "momentum", "rounds": 12, "aggregate": aggregate}
+    assert finish(people(each=40, test=90), **settings).result.final.accuracy > 0.6
