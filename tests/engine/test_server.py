@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from people import configured, finish, people
+from people import configured, federation, finish, people
 
-from motet.engine.run import run
+from motet.engine.interrupt import Stop
+from motet.engine.outcome import Outcome
+from motet.engine.run import Runner, run
+from motet.engine.state import initial_state
 from motet.engine.watch import Watch
 from motet.errors import Interrupted
 from motet.record.folder import RunFolder
+from motet.stream.assessment import Assessed
 
 ROUGH: dict[str, Any] = {"missing_rate": 0.5, "degraded_rate": 0.5, "buffer": 6, "arrivals": 3}
 both_optimisers = pytest.mark.parametrize("optimizer", ["momentum", "adam"])
@@ -88,6 +93,42 @@ def test_a_part_that_nobody_trains_has_no_moments_and_stays(optimizer: str) -> N
     assert all(torch.equal(end[name], start[name]) for name in body)
     remembered = {name.split("/")[-1] for name in finished.state.memory}
     assert remembered == set(start) - set(body)
+
+
+class Forgetful:
+    """An engine whose clients send no parameter of body's encoder, though they name them all."""
+
+    def __init__(self, trainer: Any) -> None:
+        self.trainer = trainer
+
+    def train(self, *arguments: Any) -> Iterator[Outcome]:
+        """Yield outcomes in client order."""
+        for outcome in self.trainer.train(*arguments):
+            for name, held in outcome.model.held.items():
+                outcome.model.held[name] = held & (not name.startswith("encoder.body"))
+            yield outcome
+
+
+def test_what_is_named_but_held_by_nobody_is_not_stepped_by() -> None:
+    runner = Runner(federation(server_optimizer="momentum"), Watch())
+    runner.trainer = Forgetful(runner.trainer)
+    state, _ = runner.step(initial_state(runner.federation), Stop())
+    assert any("encoder.move" in name for name in state.memory)
+    assert not any("encoder.body" in name for name in state.memory)
+
+
+def test_the_assessor_is_handed_its_own_memory_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    learn = Assessed.learn
+
+    def note(self: Assessed, round: int, memory: Any, told: Any) -> Any:  # noqa: A002
+        seen.extend(memory)
+        return learn(self, round, memory, told)
+
+    monkeypatch.setattr(Assessed, "learn", note)
+    finish(recipe="qqr", flags="assessed", server_optimizer="adam", server_lr=0.1)
+    assert seen
+    assert not any(name.startswith("server_optimizer/") for name in seen)
 
 
 @pytest.mark.parametrize("aggregate", ["median", "trimmed-mean", "krum:best=2", "ssca"])

@@ -74,7 +74,7 @@ class SSCA(OfAll):
     def _merge(self, values: Tensor, weights: Tensor) -> Tensor:
         """Merge by the elected signs, (n, c) to (c,)."""
         elected = _sum(weights, values).sign()
-        agreeing = (values.sign() == elected) & (elected != 0)
+        agreeing = values.sign() == elected
         total = _sum(weights, torch.where(agreeing, values, 0))
         if self.denominator == "mass":
             return total / weights.sum()
