@@ -20,6 +20,7 @@ PROMISED = [
     "alpha", "participation", "rounds", "local_epochs", "local_cycles", "batch_size", "optimizer", "momentum", "lr",
     "lr_decay", "lr_min", "proximal", "buffer", "arrivals", "order", "degradation", "degradation_strength",
     "test_missing", "test_degradation", "seed", "engine", "device", "threads", "dtype", "evaluate_every",
+    "unimodal_share",
     *(f"{what}_{name}" for what in ("missing", "degraded") for name in IMBALANCE),
 ]  # fmt: skip
 
@@ -41,6 +42,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "partition": st.sampled_from([None, "dirichlet", "iid", "natural"]),
     "alpha": POSITIVE,
     "participation": st.floats(0.01, 1),
+    "unimodal_share": RATES,
     "rounds": COUNTS,
     "momentum": st.floats(0, 0.99),
     "server_optimizer": st.sampled_from(["none", "momentum", "adam"]),
@@ -112,6 +114,7 @@ def test_missing_and_degraded_are_set_apart() -> None:
         ("server_momentum", 0.9),
         ("alpha", 1.0),
         ("participation", 1.0),
+        ("unimodal_share", 0.0),
         ("buffer", "all"),
         ("missing_rate", 0.0),
         ("degraded_rate", 0.0),
@@ -249,6 +252,8 @@ def test_a_value_of_the_wrong_type_is_refused(key: str, value: object, wanted: s
         ("missing_period", 0),
         ("participation", 0),
         ("participation", 1.5),
+        ("unimodal_share", 1.01),
+        ("unimodal_share", -0.1),
         ("alpha", 0),
         ("alpha", "inf"),
         ("lr", 0),

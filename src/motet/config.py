@@ -115,6 +115,9 @@ class ClientSettings(Settings):
     )
     alpha: Positive = Field(1.0, description="Dirichlet concentration; smaller is more skewed")
     participation: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="share of the clients in each round")
+    unimodal_share: Rate = Field(
+        0.0, description="share of the clients whose devices have one modality only, for ever and whatever the recipe"
+    )
 
 
 class TrainingSettings(Settings):

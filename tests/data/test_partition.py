@@ -244,6 +244,9 @@ def test_the_report_by_hand() -> None:
         "samples_max": 8,
         "label_skew": 0.1667,  # the mixes are 3/4, 1/4, 1/2 against 1/2: distances 1/4, 1/4, 0
         "merged": 2,
+        "owners": {},
+        "unimodal": {},
+        "dropped": 0,
     }
     uneven = Partition("iid", [np.arange(4), np.arange(4, 10), np.arange(10, 24), np.arange(24, 24)][:3], merged=0)
     report = uneven.report(dataset)

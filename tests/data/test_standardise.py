@@ -116,10 +116,21 @@ def test_absent_samples_do_not_count() -> None:
         assert np.array_equal(before.deviation[m], after.deviation[m])
 
 
-def test_a_modality_that_nobody_has_stays_finite() -> None:
-    found = federated(toy(40, absent=1.1), [np.arange(20), np.arange(20, 40)])
-    assert all(not mean.any() for mean in found.mean.values())
-    assert all((deviation == 1).all() for deviation in found.deviation.values())
+def test_a_modality_that_nobody_has_is_not_spoken_of_and_stays_as_it_is() -> None:
+    dataset = toy(40, absent=1.1)
+    found = federated(dataset, [np.arange(20), np.arange(20, 40)])
+    assert found == Scale({}, {})
+    assert np.array_equal(found(dataset.x)["acc"], dataset.x["acc"])
+
+
+def test_a_client_says_nothing_of_what_it_does_not_have() -> None:
+    dataset = toy(40, absent=0)
+    dataset.present["acc"] = np.arange(40) >= 20
+    halves = [np.arange(20), np.arange(20, 40)]
+    both, second = federated(dataset, halves), federated(dataset, halves[1:])
+    assert np.array_equal(both.mean["acc"], second.mean["acc"])
+    present = {m: flags[:20] for m, flags in dataset.present.items()}
+    assert list(sums(dataset.modalities, dataset.take(halves[0]), present)) == ["camera", "vitals"]
 
 
 def test_standardised_training_samples_have_mean_0_and_deviation_1() -> None:

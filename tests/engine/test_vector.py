@@ -108,6 +108,7 @@ CHOICES = st.fixed_dictionaries(
         "flags": st.just("assessed"),
         "calibration_rounds": st.just(1),
         "seed": st.integers(0, 9),
+        "unimodal_share": st.sampled_from([0.5, 1.0]),
     },
 )
 
@@ -177,6 +178,14 @@ def test_every_kind_of_modality_learns_the_same_in_blocks(recipe: str, encoder: 
     choices = {"recipe": recipe, "encoder": "mlp" if encoder == "mlp" else words, "rounds": 2}
     found, expected = twice(data, 3, **choices, **ROUGH, degradation="dropout", buffer=12, arrivals=4)
     assert_twins(found, expected)
+
+
+@pytest.mark.parametrize("recipe", ["fedavg", "partial", "late-unimodal", "qqr", "local"])
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_clients_with_one_modality_learn_the_same_in_blocks(recipe: str, share: float) -> None:
+    found, expected = twice(uneven(), recipe=recipe, unimodal_share=share, buffer=6, arrivals=3, **ROUGH)
+    assert_twins(found, expected)
+    assert len(found.federation.partition.unimodal) == round(share * 5)
 
 
 @pytest.mark.parametrize("recipe", ["qqr", "local"])

@@ -106,6 +106,38 @@ def _moved_parts(finished: Finished) -> set[str]:
 
 
 @every_case
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_clients_may_own_one_modality_each(case: Choices, share: float) -> None:
+    told = story(toy(3, clients=4), unimodal_share=share, **case, **ROUGH)
+    for state in told.states:
+        assert_finite(state)
+    assert np.isfinite(told.end.tail[-1]["loss"])
+    unimodal = told.federation.partition.unimodal
+    assert len(unimodal) == round(share * 4)
+    for outcome in told.outcomes:
+        (client,) = outcome.clients
+        if client in unimodal:
+            assert all(there.all() == (m == unimodal[client]) for m, there in outcome.view.present.items())
+            assert not any(x.any() for m, x in outcome.view.x.items() if m != unimodal[client])
+
+
+@every_case
+def test_a_modality_that_no_client_owns_moves_no_bit_of_its_encoder(case: Choices) -> None:
+    told = story(toy(3, clients=2), unimodal_share=1.0, **case, **ROUGH)
+    (unowned,) = {"m0", "m1", "m2"} - set(told.federation.partition.unimodal.values())
+    method, after = told.federation.method, [_model_after(told, place) for place in range(2)]
+    start = {name: value.double() for name, value in method.network.state().items()}
+    moved = {m for m in method.modalities for n in method.network.names[f"encoder.{m}"] if _differs(n, start, after)}
+    zeros_are_encoded = told.federation.config.recipe.missing == "zero"
+    assert (unowned in moved) == zeros_are_encoded
+    assert moved
+
+
+def _differs(name: str, start: State, after: list[State]) -> bool:
+    return any(not torch.equal(state[name], start[name]) for state in after)
+
+
+@every_case
 def test_a_modality_may_appear_late(case: Choices) -> None:
     data = toy(clients=2, each=24)
     of_client = np.concatenate([np.arange(24), np.arange(24), np.arange(12)])

@@ -106,6 +106,7 @@ def history(
                 bytes_up=bytes_up,
                 bytes_down=bytes_up,
                 clients=clients,
+                participation=dict.fromkeys(modalities, clients),
                 missing=lost[0],
                 degraded=lost[1],
                 flagged=dict.fromkeys(modalities, 0.1),

@@ -120,6 +120,32 @@ def test_a_run_is_one_self_contained_page():
     assert "One modality is missing in 60\xa0% of client-rounds, 90\xa0% of the time acc" in page
 
 
+def owning(found, dropped=0):
+    """Give a result of ten clients, five of which own one modality only, and of two rounds."""
+    unimodal = {"0": "acc", "3": "gyro", "4": "acc", "7": "acc", "9": "gyro"}
+    owned = {"owners": {"acc": 8, "gyro": 7}, "unimodal": unimodal, "dropped": dropped}
+    lines = [
+        line.model_copy(update={"participation": {"acc": had, "gyro": 5}})
+        for line, had in zip(found.history, (7, 8), strict=True)
+    ]
+    return found.model_copy(update={"data": {**found.data, **owned}, "history": lines})
+
+
+def test_the_setting_says_who_owns_what():
+    found = owning(result(rounds=2))
+    said = " ".join(checked(run_report(found)).text)
+    assert "5 clients with one modality only: 8 own acc and 7 own gyro; in a round 7.5 with acc and 5 with gyro" in said
+    assert "left out" not in said
+    said = " ".join(checked(run_report(owning(result(rounds=2), dropped=12))).text)
+    assert "12 samples without the only modality of their client left out." in said
+    assert "with one modality only" not in run_report(result(rounds=2))
+
+
+def test_who_owns_what_is_told_of_a_rival_not_of_the_upper_bound():
+    runs = {("full", 0): result("full", rounds=2), ("fedavg", 0): owning(result(rounds=2))}
+    assert "8 own acc and 7 own gyro" in compare_report(compare(["full", "fedavg"], [0], {}, runs), None)
+
+
 def test_the_upper_bound_is_marked_wherever_it_is_named():
     found = comparison(FOUR)
     page = checked(compare_report(found, why(found)))

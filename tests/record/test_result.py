@@ -103,6 +103,12 @@ def test_what_is_no_result_is_refused(change: Callable[[dict[str, Any]], object]
         Result.model_validate(record)
 
 
+def test_a_history_of_before_participation_was_noted_can_be_read() -> None:
+    record = changed(lambda old: [line.pop("participation") for line in old["history"]])
+    check("result.json", record)
+    assert Result.model_validate(record).history[0].participation == {}
+
+
 def test_a_number_that_is_none_is_not_written() -> None:
     broken = result()
     broken = broken.model_copy(update={"final": broken.final.model_copy(update={"loss": float("nan")})})

@@ -111,6 +111,22 @@ def test_flags_with_a_reference_or_without_use(change: dict[str, Any]) -> None:
     assert run_warnings(run(FINE, **{"assessed": True, "config": WILD, **change})) == []
 
 
+def owned(**owners: int) -> Result:
+    found = run(FINE)
+    return found.model_copy(update={"data": {**found.data, "owners": owners}})
+
+
+def test_a_modality_that_nobody_owns() -> None:
+    assert run_warnings(owned(acc=1, gyro=2)) == []
+    (said,) = run_warnings(owned(acc=3, gyro=0))
+    assert said == (
+        "A modality has no owner (gyro): nothing is learnt of it, yet the test split has it; use a smaller "
+        "--unimodal-share, or choose --modalities."
+    )
+    (said,) = comparison_warnings(compared({"qqr": [owned(acc=0, gyro=3), owned(acc=3, gyro=0), owned(acc=1, gyro=2)]}))
+    assert said.startswith("A modality has no owner with qqr (acc, gyro, 2 of 3 seeds): ")
+
+
 # --- In a comparison ---------------------------------------------------------------------------------------------
 
 

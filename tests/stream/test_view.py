@@ -207,6 +207,39 @@ def test_a_sample_keeps_its_only_modality_whoever_is_hit() -> None:
         assert view.present["m0"].tolist() == only.tolist()
 
 
+@pytest.mark.parametrize("granularity", ["round", "sample"])
+def test_a_client_with_one_modality_keeps_it_and_it_is_what_degrades(granularity: str) -> None:
+    dataset = toy(["vector"] * 3)
+    dataset.present |= {"m0": np.arange(60) >= 10, "m2": np.arange(60) >= 10}  # client 0 has m1 alone
+    certain = {"rate": 1.0, "granularity": granularity}
+    found = views(dataset, missing=certain, degraded=certain)
+    for number in range(1, 9):
+        view = found.view(number, 0, 1)
+        assert view.present["m1"][:10].all()
+        assert view.degraded["m1"][:10].all()
+        assert not (view.present["m0"] | view.present["m2"])[:10].any()
+        assert stacked(view.present)[10:].sum(1).tolist() == [2] * 10
+
+
+@pytest.mark.parametrize("pattern", ["independent", "correlated", "persistent", "bursty", "alternating"])
+def test_nobody_is_hit_in_what_they_never_have(pattern: str) -> None:
+    dataset = toy(["vector"] * 3)
+    dataset.present["m2"] = np.arange(60) >= 10  # client 0 has two of three
+    certain = {"rate": 1.0, "pattern": pattern, "period": 1}
+    found = views(dataset, missing=certain, degraded=certain)
+    for number in range(1, 9):
+        view = found.view(number, 0)
+        assert stacked(view.present).sum(1).tolist() == [1] * 10
+        assert stacked(view.degraded).sum(1).tolist() == [1] * 10
+
+
+def test_holders_by_hand() -> None:
+    flags = {"acc": np.array([True, False, False, False, False]), "gyro": np.array([False, True, False, False, True])}
+    nothing = dict.fromkeys(flags, np.zeros(5, dtype=bool))
+    view = View({}, np.zeros(5, dtype=np.int64), flags, nothing, sizes=np.array([2, 3]), arrivals=np.array([0, 0]))
+    assert view.holders() == {"acc": 1, "gyro": 2}
+
+
 def test_what_was_never_recorded_is_neither_lost_nor_degraded() -> None:
     dataset = toy(["vector", "vector"])
     dataset.present["m0"] = np.zeros(60, dtype=bool)

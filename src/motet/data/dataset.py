@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +129,17 @@ class ArrayDataset:
             x={m: self.x[m] for m in kept},
             present={m: self.present[m] for m in kept},
         )
+
+
+D = TypeVar("D", bound=Dataset | ArrayDataset)
+
+
+def but(dataset: D, **changes: Any) -> D:
+    """Return a copy of a dataset with some attributes changed."""
+    changed = copy(dataset)
+    for name, value in changes.items():
+        object.__setattr__(changed, name, value)  # a copy of a frozen dataclass is still frozen
+    return changed
 
 
 def select(modalities: dict[str, Modality], names: list[str], dataset: str) -> dict[str, Modality]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from copy import copy
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from motet.data.dataset import TEST, TRAIN, VALIDATION, ArrayDataset, Dataset
+from motet.data.dataset import TEST, TRAIN, VALIDATION, ArrayDataset, D, Dataset, but
 from motet.errors import InputError
 from motet.random import permutation
-
-D = TypeVar("D", bound=Dataset | ArrayDataset)
 
 _SHARE = 5  # one in so many
 _FEWEST_CLIENTS = 2
@@ -80,9 +76,7 @@ def hold_out_validation(dataset: D, seed: int) -> D:
         raise InputError(f"{dataset.name}: no class has two training samples, so none can be held out for validation")
     split = dataset.split.copy()
     split[held] = VALIDATION
-    changed = copy(dataset)
-    object.__setattr__(changed, "split", split)  # a copy of a frozen dataclass is still frozen
-    return changed
+    return but(dataset, split=split)
 
 
 def _held_clients(dataset: Dataset | ArrayDataset, train: NDArray[np.int64], seed: int) -> NDArray[np.int64] | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from motet.config import ClientSettings
-from motet.data.dataset import TRAIN, Dataset, Indices
+from motet.data.dataset import TRAIN, Dataset, Flags, Indices
 from motet.errors import InputError
 from motet.random import generator, permutation
 
@@ -26,11 +26,17 @@ class Partition:
         Indices into the dataset; they are disjoint.
     merged : int
         Shares under 8 samples that were merged into another.
+    unimodal : dict of int to str
+        The clients that own one modality only, and which (see `motet.data.ownership`).
+    dropped : int
+        Samples left out because they lack the only modality of their client.
     """
 
     kind: str
     shares: list[Indices]
     merged: int
+    unimodal: dict[int, str] = field(default_factory=dict)
+    dropped: int = 0
 
     def label_skew(self, dataset: Dataset) -> float:
         """Return the mean distance, 0 to 1, between a client's class mix and that of all (total variation)."""
@@ -40,7 +46,7 @@ class Partition:
         return float(np.abs(counts / counts.sum(1, keepdims=True) - mix).sum(1).mean() / 2)
 
     def report(self, dataset: Dataset) -> dict[str, object]:
-        """Return sizes and label skew, as `result.json` records them."""
+        """Return sizes, label skew and who owns what, as `result.json` records them."""
         sizes = [len(share) for share in self.shares]
         return {
             "partition": self.kind,
@@ -50,7 +56,14 @@ class Partition:
             "samples_max": max(sizes),
             "label_skew": round(self.label_skew(dataset), 4),
             "merged": self.merged,
+            "owners": {m: self._owners(there) for m, there in dataset.present.items()},
+            "unimodal": {str(k): m for k, m in self.unimodal.items()},
+            "dropped": self.dropped,
         }
+
+    def _owners(self, there: Flags) -> int:
+        """Count the clients with a sample that has a modality."""
+        return sum(bool(there[share].any()) for share in self.shares)
 
 
 def partition(dataset: Dataset, settings: ClientSettings, seed: int) -> Partition:

@@ -22,11 +22,11 @@ def sums(modalities: Mapping[str, Modality], x: Arrays, present: Mapping[str, Fl
     Returns
     -------
     dict of modality to float64 (3, channels)
-        Tokens have none.
+        Tokens have none, nor has a modality without a sample.
     """
     message = {}
     for m, spec in modalities.items():
-        if spec.kind == "tokens":
+        if spec.kind == "tokens" or not present[m].any():
             continue
         values = np.moveaxis(x[m][present[m]].astype(np.float64), 1, 0).reshape(spec.shape[0], -1)
         count = np.full(spec.shape[0], values.shape[1], dtype=np.float64)
@@ -42,7 +42,7 @@ class Scale:
     deviation: dict[str, Floats]
 
     def __call__(self, x: Arrays) -> Arrays:
-        """Standardise samples, float32; tokens pass."""
+        """Standardise samples, float32; tokens pass, and so does a modality that nobody has."""
         return {m: self._one(m, values) if m in self.mean else values for m, values in x.items()}
 
     def _one(self, m: str, values: NDArray[np.generic]) -> NDArray[np.float32]:

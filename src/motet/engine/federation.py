@@ -9,6 +9,7 @@ import torch
 
 from motet.config import Config
 from motet.data.dataset import TEST, Dataset
+from motet.data.ownership import own
 from motet.data.partition import Partition, partition
 from motet.data.standardise import Floats, Scale, scale, sums, with_noise
 from motet.data.standardise import Mapped as MappedDataset
@@ -31,7 +32,7 @@ class Federation:
     ----------
     config : Config
     dataset : Dataset
-        Standardised.
+        Standardised; present is what clients own.
     partition : Partition
     views : Views
     test : View
@@ -110,6 +111,7 @@ def _fit(config: Config, dataset: Dataset) -> tuple[Dataset, Partition, Imbalanc
     method = build_method(config.data, config.recipe, dataset.modalities, len(dataset.classes), seed)
     shared_out = partition(dataset, config.clients, seed)
     check_presence(dataset, shared_out)
+    dataset, shared_out = own(dataset, shared_out, config.clients.unimodal_share, seed)
     clients = len(shared_out.shares)
     off = {} if config.recipe.impaired else {"rate": 0.0}
     missing = Imbalance("missing", config.missing.model_copy(update=off), names, clients, seed)
@@ -124,7 +126,7 @@ def _standardisation(dataset: Dataset, shared_out: Partition, ledger: Ledger, wa
         present = {m: flags[share] for m, flags in dataset.present.items()}
         message = sums(dataset.modalities, dataset.take(share), present)
         ledger.count("up", "scale", len(encode(_tensors(message))))
-        total = {m: total.get(m, 0) + value for m, value in message.items()}
+        total |= {m: total.get(m, 0) + value for m, value in message.items()}
     found = scale(total)
     answer = _tensors({f"mean/{m}": v for m, v in found.mean.items()} | found.deviation)
     ledger.count("down", "scale", len(encode(answer)), times=len(shared_out.shares))

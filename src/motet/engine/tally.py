@@ -33,6 +33,7 @@ class Tally:
         self.degraded: dict[str, dict[str, float]] = {}
         self.flagged: Counter[str] = Counter()
         self.present: Counter[str] = Counter()
+        self.participation: Counter[str] = Counter()
         self.top: Counter[str] = Counter()
 
     def over(self, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
@@ -49,6 +50,7 @@ class Tally:
         self.hits += outcome.hits
         self.online_loss += outcome.online_loss
         self.arrivals += int(view.arrivals.sum())
+        self.participation.update(view.holders())
         for every, into in ((view.missing_shares(), self.missing), (view.degraded_shares(), self.degraded)):
             for m, shares in every.items():
                 own = into.setdefault(m, {})
@@ -89,6 +91,7 @@ class Tally:
             bytes_up=up - up_before,
             bytes_down=down - down_before,
             clients=self.clients,
+            participation=dict(self.participation),
             missing=self.missing,
             degraded=self.degraded,
             flagged={m: self.flagged[m] / self.present[m] for m in self.present if self.present[m]},

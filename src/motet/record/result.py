@@ -110,6 +110,7 @@ class Round(_Record):
     bytes_up: int
     bytes_down: int
     clients: int = Field(description="clients that trained")
+    participation: dict[str, int] = Field(default={}, description="modality -> clients that trained and had it")
     missing: dict[str, dict[str, float]] = Field(
         description="modality -> client -> share of its samples that lack it, where above 0"
     )

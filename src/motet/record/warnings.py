@@ -71,6 +71,7 @@ def _findings(runs: Sequence[Result]) -> list[Finding]:
             "the separation of classes",
         ),
         _unfounded(runs),
+        _unowned(runs),
     ]
     return [finding for finding in found if finding]
 
@@ -123,6 +124,21 @@ def _unfounded(runs: Sequence[Result]) -> Finding | None:
         "use --calibration-rounds N if sensors are good in the first N rounds.",
         "",
         len(runs),
+    )
+
+
+def _unowned(runs: Sequence[Result]) -> Finding | None:
+    """Find modalities that no client is left to own; devices are drawn anew for each seed."""
+    owners = [run.data.get("owners", {}) for run in runs]
+    unowned = [[m for m, clients in own.items() if clients == 0] for own in owners]
+    if not any(unowned):
+        return None
+    names = dict.fromkeys(m for own in unowned for m in own)
+    return Finding(
+        "A modality has no owner",
+        "nothing is learnt of it, yet the test split has it; use a smaller --unimodal-share, or choose --modalities.",
+        ", ".join(names),
+        sum(map(bool, unowned)),
     )
 
 

@@ -49,6 +49,10 @@ class View:
         """Return each client's share of samples with a degraded modality, (K,), for modalities that have any."""
         return {m: self._shares(d) for m, d in self.degraded.items() if d.any()}
 
+    def holders(self) -> dict[str, int]:
+        """Return how many clients have a sample of each modality."""
+        return {m: int((self._shares(p) > 0).sum()) for m, p in self.present.items()}
+
     def arrived(self) -> Integers:
         """Return the rows that arrived this round."""
         ends = np.cumsum(self.sizes)
@@ -119,6 +123,8 @@ class Views:
         self.missing, self.degraded, self.degradation = missing, degraded, degradation
         self.clean_rounds, self.seed = clean_rounds, seed
         self.names = list(dataset.modalities)
+        has = [[dataset.present[m][stream.share].any() for m in self.names] for stream in streams]
+        self.owned = np.array(has)  # nobody is hit in what they never have
         kinds = [spec.kind for spec in dataset.modalities.values()]
         self.degradable = np.array([degradation.degradation in degradations(kind) for kind in kinds])
         # a lasting fault stays where it is while its modality, or another, is missing for a while
@@ -173,12 +179,13 @@ class Views:
     def _round_hits(self, round: int) -> tuple[Hits, Hits]:  # noqa: A002
         """Return every client's missing and degraded modality of a round; one is degraded that is not missing."""
         if self._hits is None or self._hits[0] != round:
-            everything = np.ones((len(self.streams), len(self.names)), dtype=bool)
             none = np.full(len(self.streams), NONE)
             missing = none
-            if len(self.names) > 1 and self.missing.settings.granularity == "round":
-                missing = self.missing.hits(round, everything)
-            still = everything if self.faults_stay else missing[:, None] != np.arange(len(self.names))
+            if self.missing.settings.granularity == "round":
+                spare = self.owned.sum(axis=1) > 1
+                missing = np.where(spare, self.missing.hits(round, self.owned), NONE)
+            lost = missing[:, None] == np.arange(len(self.names))
+            still = self.owned if self.faults_stay else self.owned & ~lost
             by_round = self.degraded.settings.granularity == "round"
             degraded = self.degraded.hits(round, still & self.degradable) if by_round else none
             self._hits = (round, missing, degraded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any, TypeGuard
 
 from motet.record.report.subsets import modalities
@@ -34,6 +35,7 @@ def setting(results: Sequence[Result], config: Settings) -> list[tuple[str, str]
     found = [
         ("Data", _data(first, config)),
         ("Clients", _clients(first, config)),
+        ("Devices", _devices((impaired or results)[0])),
         ("Stream", _stream(config)),
         ("Network", _network(first, config)),
         ("Training", _training(first, config)),
@@ -98,6 +100,21 @@ def _clients(result: Result, config: Settings) -> str:
     share = config.get("participation")
     part = f"; {percent(share, 0)} take part in each round" if _real(share) and share < 1 else ""
     return f"{count(known, 'client')}{shared}{sizes}{part}."
+
+
+def _devices(result: Result) -> str:
+    """Say who owns what, where some clients own one modality only."""
+    unimodal, owners = result.data.get("unimodal"), result.data.get("owners")
+    if not unimodal or not isinstance(owners, Mapping):
+        return ""
+    rounds = [line.participation for line in result.history]
+    mean = {m: fmean(line.get(m, 0) for line in rounds) for m in owners} if all(rounds) and rounds else {}
+    own = listed(f"{number(clients)} own {m}" for m, clients in owners.items())
+    part = listed(f"{number(clients)} with {m}" for m, clients in mean.items())
+    on_average = f"; in a round {part} take part on average" if mean else ""
+    dropped = result.data.get("dropped")
+    left = f" {count(dropped, 'sample')} without the only modality of their client left out." if dropped else ""
+    return f"{count(len(unimodal), 'client')} with one modality only: {own}{on_average}.{left}"
 
 
 def _stream(config: Settings) -> str:
