@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from motet.data.digits import digits
     from motet.data.wearables import wearables
     from motet.errors import InputError, Interrupted, MotetError
+    from motet.learn.family import member
     from motet.learn.recipe import Recipe, recipe
 
 _HOMES = {
@@ -34,6 +35,7 @@ _HOMES = {
     "compare": "motet.api",
     "digits": "motet.data.digits",
     "load": "motet.data.archive",
+    "member": "motet.learn.family",
     "recipe": "motet.learn.recipe",
     "run": "motet.api",
     "save": "motet.data.archive",
@@ -51,6 +53,7 @@ __all__ = [
     "compare",
     "digits",
     "load",
+    "member",
     "recipe",
     "run",
     "save",

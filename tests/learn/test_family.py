@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from typing import Any, Literal
+
 import pytest
 
 from motet.errors import InputError
+from motet.learn import family as family_module
 from motet.learn.aggregate import Aggregate
 from motet.learn.degraded import Degraded
 from motet.learn.degraded.align import Align
 from motet.learn.drift import Drift
 from motet.learn.drift.proximal import Proximal
-from motet.learn.family import FAMILIES, check_name, create
+from motet.learn.family import FAMILIES, check_name, create, member
 from motet.learn.missing import Missing
 from motet.learn.missing.prototype import Prototype
 from motet.learn.missing.skip import Skip
@@ -110,3 +115,61 @@ def test_a_parameter_with_an_unknown_word_names_the_known_ones() -> None:
 @pytest.mark.parametrize(("family", "name"), [("drift", "proximal"), ("degraded", "align")])
 def test_a_weight_that_is_negative_or_not_finite_is_refused(family: str, name: str, value: str) -> None:
     assert refusal(family, f"{name}:mu={value}").startswith(f"--{family} {name}:mu={value}: mu must be ")
+
+
+# --- Members of one's own ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget afterwards what a test adds."""
+    for family, members_here in FAMILIES.items():
+        monkeypatch.setitem(FAMILIES, family, dict(members_here))
+
+
+@dataclass(frozen=True)
+class Ones(Skip):
+    """A member of one's own."""
+
+    how: Literal["many", "few"] = "many"
+
+
+@pytest.mark.usefixtures("own")
+def test_a_decorated_class_is_a_member_like_any_other() -> None:
+    assert member("missing", "ones")(Ones) is Ones
+    assert create("missing", "ones:how=few") == Ones(how="few")
+    assert check_name("missing", "ones:how=few") == "ones"
+    assert "'how'" in refusal("missing", "ones:hw=few")
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("family", "name", "found", "sentence"),
+    [
+        ("missin", "ones", Ones, "unknown family 'missin': did you mean 'missing'"),
+        ("missing", "skip", Ones, "--missing skip exists already: give yours another name"),
+        ("drift", "ones", Ones, "--drift ones: a member is a frozen dataclass that extends motet.learn.drift.Drift"),
+        ("missing", "ones", Missing, "--missing ones: a member is a frozen dataclass"),
+        ("missing", "ones", "Ones", "--missing ones: a member is a frozen dataclass"),
+    ],
+)
+def test_what_is_no_member_is_refused(family: str, name: str, found: Any, sentence: str) -> None:
+    with pytest.raises(InputError) as caught:
+        member(family, name)(found)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_an_installed_package_may_bring_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [
+        EntryPoint("missing.ones", "test_family:Ones", "motet.members"),
+        EntryPoint("missing.gone", "test_family:Gone", "motet.members"),
+        EntryPoint("missing.skip", "test_family:Ones", "motet.members"),
+    ]
+    monkeypatch.setattr(family_module, "entry_points", lambda group: points if group == "motet.members" else [])
+    family_module._installed.cache_clear()
+    try:
+        assert create("missing", "ones") == Ones()
+        assert create("missing", "skip") == Skip()  # nobody can take the place of a member of Motet's
+        assert "--missing gone cannot be imported from test_family:Gone" in refusal("missing", "gone")
+    finally:
+        family_module._installed.cache_clear()

@@ -18,6 +18,9 @@ def compare(
         str, typer.Option("--recipes", help="Recipes, the first being what the others are held against.")
     ] = "fedavg,partial,pmm,qqr",
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Seeds 0..N-1.")] = 3,
+    controls: Annotated[
+        bool, typer.Option("--controls", help="Add each recipe's controls: the same without its idea, or half of it.")
+    ] = False,
     assignments: SetOption = None,
     out: OutOption = None,
     quiet: QuietOption = False,
@@ -31,7 +34,7 @@ def compare(
     """
     from motet.engine import comparisons, runs
 
-    plan = comparisons.plan(recipes.split(","), seeds, merged(config, assignments, given))
+    plan = comparisons.plan(recipes.split(","), seeds, merged(config, assignments, given), controls)
     folder = runs.new_folder(out, f"{Path(plan.data).stem}-compare")
     with hints(folder):
         comparison = comparisons.start(plan, folder, watch(quiet or json))

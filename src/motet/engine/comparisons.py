@@ -15,6 +15,7 @@ from motet.engine.federation import check
 from motet.engine.pool import run_all
 from motet.engine.watch import Watch
 from motet.errors import InputError
+from motet.learn.recipe import controls as controls_of
 from motet.learn.recipe import resolve
 from motet.record.comparison import compare
 from motet.record.files import sweep, write_atomic
@@ -50,8 +51,16 @@ class Plan:
         return next(iter(self.configs.values())).data.data
 
 
-def plan(recipes: list[str], seeds: int, given: Mapping[str, Any]) -> Plan:
+def plan(recipes: list[str], seeds: int, given: Mapping[str, Any], controls: bool = False) -> Plan:
     """Check every configuration of a comparison before anything runs.
+
+    Parameters
+    ----------
+    recipes : list of str
+    seeds : int
+    given : mapping of flat keys to values
+    controls : bool
+        Whether the recipes' controls are compared as well.
 
     Raises
     ------
@@ -63,6 +72,7 @@ def plan(recipes: list[str], seeds: int, given: Mapping[str, Any]) -> Plan:
         raise InputError("--recipes names none: give at least one, such as fedavg,qqr")
     if len(set(names)) < len(names):
         raise InputError(f"--recipes names one twice: {','.join(names)}")
+    names += [name for name in controls_of(names) if controls and name not in names]
     if seeds < 1:
         raise InputError(f"--seeds must be at least 1, not {seeds}")
     shared = {key: value for key, value in given.items() if key not in ("recipe", "seed")}

@@ -1,14 +1,27 @@
-"""The families of choices and their members, by name; a member is imported only when it is made."""
+"""The families of choices and their members, by name; a member is imported only when it is made.
+
+A member of one's own is a frozen dataclass that extends its family's class. It gets its name from the decorator
+`member`, or, so that the command line knows it too, from the package that brings it::
+
+    [project.entry-points."motet.members"]
+    "missing.mean-feature" = "package.module:MeanFeature"
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
 
 from motet.errors import InputError, unknown
 
-FAMILIES: dict[str, dict[str, str]] = {
+ENTRY_POINTS = "motet.members"
+M = TypeVar("M", bound=type)
+
+FAMILIES: dict[str, dict[str, str | type]] = {
     "objective": {
         "joint": "motet.learn.objective.joint:Joint",
         "late": "motet.learn.objective.late:Late",
@@ -48,6 +61,56 @@ FAMILIES: dict[str, dict[str, str]] = {
 }
 
 
+def member(family: str, name: str) -> Callable[[M], M]:
+    """Give a class its name in a family: a decorator.
+
+    Parameters
+    ----------
+    family : str
+        ``objective``, ``missing``, ``degraded``, ``drift`` or ``aggregate``.
+    name : str
+        What stands behind ``--missing`` and the like.
+
+    Raises
+    ------
+    InputError
+        If there is no such family, the name is taken, or the class is no frozen dataclass that extends the family's.
+    """
+
+    def named(found: M) -> M:
+        _check(family, name, found)
+        FAMILIES[family][name] = found
+        return found
+
+    if family not in FAMILIES:
+        raise unknown("family", family, FAMILIES)
+    if name in members(family):
+        raise InputError(f"--{family} {name} exists already: give yours another name")
+    return named
+
+
+def members(family: str) -> Mapping[str, str | type]:
+    """Return the members of a family by name: those here, and those of installed packages."""
+    return {**_installed().get(family, {}), **FAMILIES[family]}
+
+
+@cache
+def _installed() -> dict[str, dict[str, str | type]]:
+    found: dict[str, dict[str, str | type]] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        family, _, name = point.name.partition(".")
+        found.setdefault(family, {})[name] = point.value
+    return found
+
+
+def _check(family: str, name: str, found: Any) -> None:
+    base = getattr(importlib.import_module(f"motet.learn.{family}"), family.capitalize())
+    if not (isinstance(found, type) and issubclass(found, base) and dataclasses.is_dataclass(found)):
+        raise InputError(
+            f"--{family} {name}: a member is a frozen dataclass that extends motet.learn.{family}.{base.__name__}"
+        )
+
+
 def check_name(family: str, choice: str) -> str:
     """Return the member's name of a choice such as ``prototype:match=nearest``.
 
@@ -57,8 +120,8 @@ def check_name(family: str, choice: str) -> str:
         If the family has no such member.
     """
     name = choice.partition(":")[0]
-    if name not in FAMILIES[family]:
-        raise unknown(f"choice of --{family}", name, FAMILIES[family])
+    if name not in members(family):
+        raise unknown(f"choice of --{family}", name, members(family))
     return name
 
 
@@ -72,21 +135,34 @@ def create(family: str, choice: str) -> Any:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    module, _, attribute = FAMILIES[family][check_name(family, choice)].partition(":")
-    member = getattr(importlib.import_module(module), attribute)
+    name = check_name(family, choice)
+    found = _class(family, name)
     given = _parameters(family, choice)
-    known = {field.name for field in dataclasses.fields(member)}
-    for name in given:
-        if name not in known:
+    known = {field.name for field in dataclasses.fields(found)}
+    for parameter in given:
+        if parameter not in known:
             if not known:
-                raise InputError(f"--{family} {choice.partition(':')[0]} takes no parameters, so not {name!r}")
-            raise unknown(f"parameter of --{family} {choice.partition(':')[0]}", name, known)
+                raise InputError(f"--{family} {name} takes no parameters, so not {parameter!r}")
+            raise unknown(f"parameter of --{family} {name}", parameter, known)
     try:
-        return TypeAdapter(member).validate_python(given)
+        return TypeAdapter(found).validate_python(given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         message = first["msg"].replace("Input should be", "must be")
         raise InputError(f"--{family} {choice}: {first['loc'][0]} {message}, not {first['input']!r}") from None
+
+
+def _class(family: str, name: str) -> Any:
+    found = members(family)[name]
+    if not isinstance(found, str):
+        return found
+    module, _, attribute = found.partition(":")
+    try:
+        loaded = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"--{family} {name} cannot be imported from {found}: {error}") from None
+    _check(family, name, loaded)
+    return loaded
 
 
 def _parameters(family: str, choice: str) -> dict[str, str]:
