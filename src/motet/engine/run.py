@@ -68,6 +68,8 @@ class Runner:
         self.engine = engine or self._choose()
         self.trainer = make_trainer(self.engine, self.client, federation.views)
         self.evaluator = Evaluator(federation, self.client)
+        blocks = method.network.block_of
+        self.blocks = {m: [name for name, block in blocks.items() if block == m] for m in method.modalities}
 
     def _choose(self) -> Engine:
         """Choose the engine: by the rule, or by the clock if that is asked for."""
@@ -107,7 +109,8 @@ class Runner:
         number = before.round + 1
         ledger = Ledger(Counter(before.ledger.up), Counter(before.ledger.down))
         calibrating = number <= self.config.assessment.calibration_rounds
-        tally = Tally(FlagScores({m: counts.copy() for m, counts in before.flags.counts.items()}), not calibrating)
+        flags = FlagScores({m: counts.copy() for m, counts in before.flags.counts.items()})
+        tally = Tally(flags, not calibrating, self.blocks)
         seconds = Counter(before.seconds)
         with _timed(seconds, "train" if number > 1 else "first"):
             chosen = participants(self.config, self.federation.clients, number)
