@@ -101,6 +101,8 @@ class Runner:
                     keep.stop(state.round, state.to_checkpoint)
                     raise Interrupted(f"stopped after round {state.round} of {self.config.training.rounds}") from None
                 keep.add(line, state.to_checkpoint)
+                if state.round == self.config.training.rounds:
+                    keep.stop(state.round, state.to_checkpoint)
                 self.watch.round(state.round, line.accuracy)
         return state
 
@@ -183,6 +185,18 @@ def threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def last_state(federation: Federation, keep: Memory | RunFolder) -> ServerState:
+    """Return the state of the newest checkpoint; that before the first round if there is none.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint is damaged, or not one of this configuration and these data.
+    """
+    state, found = initial_state(federation), keep.latest()
+    return state if found is None else ServerState.from_checkpoint(*found, expected=state)
+
+
 def run(config: Config, dataset: Dataset, folder: RunFolder | None = None, watch: Watch | None = None) -> Finished:
     """Carry out a run, or go on with the one in the folder.
 
@@ -206,11 +220,8 @@ def run(config: Config, dataset: Dataset, folder: RunFolder | None = None, watch
     with threads(config.run.threads):
         federation = build_federation(config, dataset, watch)
         keep = folder or Memory()
-        state = initial_state(federation)
+        state = last_state(federation, keep)
         if folder is not None:
-            found = folder.latest()
-            if found is not None:
-                state = ServerState.from_checkpoint(*found, expected=state)
             folder.rewind(state.round)
         runner = Runner(federation, watch, keep.engine())
         if state.round == 0:
