@@ -18,8 +18,9 @@ def worth(
 ) -> None:
     """Show what each modality is worth to the trained model, overall, by class and by client.
 
-    The exact Shapley value of accuracy on the test split, over all subsets of up to 8 modalities. Without any modality
-    chance is left, 1 / number of classes, so the values add up to accuracy minus chance.
+    The exact Shapley value of accuracy on the test split, over all subsets of
+    up to 8 modalities. Without any modality chance is left, 1 / number of
+    classes, so the values add up to accuracy minus chance.
 
     Example: motet worth runs/ucihar-qqr-seed0
     """
