@@ -18,7 +18,7 @@ import motet
 from motet import api
 from motet.cli import main as entry
 from motet.engine.watch import Watch
-from motet.record.result import to_json
+from motet.record.result import Result, to_json
 
 SMALL: dict[str, Any] = {"rounds": 2, "features": 4, "encoder": "mlp", "threads": 1, "flags": "oracle"}
 
@@ -238,3 +238,21 @@ def test_what_cannot_be_compared(
     monkeypatch.setattr(api, "run_rounds", lambda *_, **__: pytest.fail("a run was begun"))
     with pytest.raises(motet.InputError, match=words):
         motet.compare(data, **{"rounds": 1, **arguments})
+
+
+def test_what_modalities_are_worth(data: motet.Dataset, tmp_path: Path) -> None:
+    settings = {**SMALL, "data": "wearables", "clients": 2, "recipe": "qqr", "missing_rate": 0.5}
+    result = motet.run(out=tmp_path / "run", **settings)
+    before = sorted(path.name for path in (tmp_path / "run").iterdir())
+    found = motet.worth(result)
+    assert sum(found.overall.worth.values()) == pytest.approx(result.final.accuracy - found.chance)
+    assert motet.worth(tmp_path / "run") == motet.worth(str(tmp_path / "run")) == found
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
+    assert motet.worth(motet.run(data, **SMALL)).by_client
+
+
+def test_what_is_worth_nothing(data: motet.Dataset, tmp_path: Path) -> None:
+    with pytest.raises(motet.InputError, match=r"give what motet\.run returned"):
+        motet.worth(Result.model_validate_json(to_json(motet.run(data, **SMALL))))
+    with pytest.raises(motet.InputError, match="no finished run"):
+        motet.worth(tmp_path)

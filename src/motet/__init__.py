@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from motet.api import Run, compare, run
+    from motet.api import Run, compare, run, worth
     from motet.data.archive import load, save
     from motet.data.dataset import ArrayDataset, Dataset, Modality
     from motet.data.digits import digits
@@ -40,6 +40,7 @@ _HOMES = {
     "run": "motet.api",
     "save": "motet.data.archive",
     "wearables": "motet.data.wearables",
+    "worth": "motet.api",
 }
 __all__ = [
     "ArrayDataset",
@@ -58,6 +59,7 @@ __all__ = [
     "run",
     "save",
     "wearables",
+    "worth",
 ]
 
 

@@ -10,27 +10,31 @@ from typing import Any
 from pydantic import PrivateAttr
 
 from motet.data.dataset import Dataset
+from motet.engine import runs
 from motet.engine.federation import check
 from motet.engine.model import Model
+from motet.engine.run import Finished
 from motet.engine.run import run as run_rounds
 from motet.engine.runs import find_data, go_on, with_threads
 from motet.engine.watch import ProgressBar, Watch
+from motet.engine.worth import modality_worth
 from motet.errors import InputError
 from motet.learn.recipe import Recipe, resolve
 from motet.record.comparison import compare as join
 from motet.record.folder import RunFolder
 from motet.record.result import Comparison, Result
+from motet.record.worth import Worth
 
 
 class Run(Result):
     """A finished run: everything that `result.json` holds, and the trained model."""
 
-    _model: Model = PrivateAttr()
+    _finished: Finished = PrivateAttr()
 
     @property
     def model(self) -> Model:
         """The trained model, which predicts from any subset of the modalities."""
-        return self._model
+        return Model(self._finished.federation, self._finished.state)
 
 
 def run(
@@ -84,7 +88,7 @@ def run(
         config = with_threads(config)
         finished = go_on(RunFolder.create(Path(out), config.flat()), config, dataset, watch)
     found = Run.model_validate(finished.result.model_dump())
-    found._model = Model(finished.federation, finished.state)
+    found._finished = finished
     return found
 
 
@@ -141,6 +145,43 @@ def compare(
         for seed in range(seeds)
     }
     return join(names, list(range(seeds)), {**_named(data), **settings}, results)
+
+
+def worth(of: Result | str | os.PathLike[str], *, progress: bool = False) -> Worth:
+    """Say what each modality is worth to a trained model: the exact Shapley value of its accuracy on the test split.
+
+    The values add up to accuracy minus chance: without any modality chance is left, 1 / number of classes.
+
+    Parameters
+    ----------
+    of : Run or path
+        What `run` returned, or the folder of a finished run, where nothing is written.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Worth
+        With ``overall``, ``by_class`` and ``by_client``, each with ``worth`` by modality.
+
+    Raises
+    ------
+    InputError
+        If there are more than 8 modalities, or the folder holds no finished run.
+
+    Examples
+    --------
+    >>> import motet
+    >>> result = motet.run(motet.digits(), recipe="partial", rounds=1, clients=2)
+    >>> sorted(motet.worth(result).overall.worth)
+    ['lower', 'upper']
+    """
+    watch = ProgressBar() if progress else Watch()
+    if isinstance(of, str | os.PathLike):
+        return runs.worth(Path(of), watch)
+    if not isinstance(of, Run):
+        raise InputError(f"give what motet.run returned, or the folder of a finished run, not {type(of).__name__}")
+    return modality_worth(of._finished.federation, of._finished.state, watch)
 
 
 def _named(data: Dataset | str | os.PathLike[str] | None) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from trap import Trap
 
 from motet.engine import client as client_module
 from motet.engine.client import Client
+from motet.engine.training import Training
 from motet.errors import InputError, MotetError
 from motet.learn.aggregate.mean import Mean
 from motet.stream.assessment import Oracle
@@ -17,7 +18,7 @@ STAGES = [
     (Mean, "receive", "receiving"),
     (Client, "predict", "evaluating arrivals"),
     (Client, "_prototypes", "building prototypes"),
-    (Client, "train", "training"),
+    (Training, "run", "training"),
     (Mean, "message", "sending"),
 ]
 
@@ -31,7 +32,7 @@ def test_every_stage_is_named(monkeypatch: pytest.MonkeyPatch, owner: type, name
 
 
 def test_client_and_round_are_those_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Client, "train", Trap(Client.train, RuntimeError("it broke"), 6))
+    monkeypatch.setattr(Training, "run", Trap(Training.run, RuntimeError("it broke"), 6))
     with pytest.raises(MotetError, match=r"^client 2, round 2, training: "):
         finish(people(clients=4), engine="loop")
 
@@ -44,7 +45,7 @@ def test_wrong_input_that_only_a_client_sees_is_no_input_error_of_the_command(mo
 
 
 def test_ctrl_c_is_no_failure_of_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Client, "train", Trap(Client.train, KeyboardInterrupt(), 0))
+    monkeypatch.setattr(Training, "run", Trap(Training.run, KeyboardInterrupt(), 0))
     with pytest.raises(KeyboardInterrupt):
         finish(engine="loop")
 

@@ -10,6 +10,7 @@ import torch
 from people import configured, federation, finish, people
 
 from motet.engine.client import Client
+from motet.engine.training import Training
 from motet.engine.server import participants
 from motet.measure.accuracy import mean
 from motet.stream.assessment import Assessor
@@ -107,7 +108,7 @@ def steps(**settings: Any) -> list[list[int]]:
     built = federation(**settings)
     client = Client(built.config, built.method, Assessor(built.dataset.modalities))
     size = built.config.training.batch_size
-    orders = [epoch.orders[0].tolist() for epoch in client.plan(1, [0], [18])]
+    orders = [epoch.orders[0].tolist() for epoch in client.plan(1, built.method.phases(), [0], [18])]
     return [order[low : low + size] for order in orders for low in range(0, 18, size)]
 
 
@@ -135,13 +136,13 @@ class Rates:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[float] = []
-        made = Client._optimiser
+        made = Training._optimiser
 
-        def note(client: Client, params: Any, rate: float) -> torch.optim.Optimizer:
+        def note(training: Training, rate: float) -> torch.optim.Optimizer:
             self.seen.append(rate)
-            return made(client, params, rate)
+            return made(training, rate)
 
-        monkeypatch.setattr(Client, "_optimiser", note)
+        monkeypatch.setattr(Training, "_optimiser", note)
 
 
 def test_the_rate_falls_to_its_floor(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics
 
-from motet.measure.accuracy import by_client, confusion, log_loss, mean, scores
+from motet.measure.accuracy import accuracy, by_client, confusion, log_loss, mean, scores
 
 
 def logits_of(predicted: list[int], classes: int) -> np.ndarray:
@@ -59,6 +59,12 @@ def test_by_client() -> None:
     y, client = np.array([0, 1, 1, 0]), np.array([7, 7, 2, 2])
     assert by_client(logits_of([0, 0, 1, 0], 2), y, client) == {"2": 1.0, "7": 0.5}
     assert by_client(logits_of([0, 0, 1, 0], 2), y, None) == {}
+
+
+def test_accuracy_on_some_of_the_samples() -> None:
+    logits, y = logits_of([0, 0, 1, 0], 2), np.array([0, 1, 1, 1])
+    assert accuracy(logits, y, np.array([True, True, True, False])) == pytest.approx(2 / 3)
+    assert accuracy(logits, y, np.zeros(4, dtype=bool)) is None
 
 
 # --- Extremes ----------------------------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ def metrics(
         for place, name in enumerate(subsets(modalities))
     }
     by_present["+".join(modalities)] = accuracy
+    ours = {m: by_present[m] for m in modalities}
     return Metrics(
         accuracy=accuracy,
         balanced_accuracy=accuracy - 0.01,
@@ -67,6 +68,11 @@ def metrics(
         worst_class=min(by_class),
         accuracy_by_client={str(k): float(np.clip(accuracy + 0.1 * np.sin(k), 0, 1)) for k in range(clients)},
         accuracy_by_present=by_present,
+        accuracy_alone=dict(ours),
+        dominance={m: value / sum(ours.values()) if any(ours.values()) else None for m, value in ours.items()},
+        complementarity=accuracy - max(ours.values()),
+        strong_weak_gap=max(ours.values()) - min(ours.values()),
+        double_fault={f"{a}~{b}": round((1 - accuracy) * 0.8, 6) for a, b in combinations(modalities, 2)},
     )
 
 
@@ -111,6 +117,9 @@ def history(
                 degraded=lost[1],
                 flagged=dict.fromkeys(modalities, 0.1),
                 meaning=meaning,
+                accuracy_alone={m: float(np.clip(seen - 0.1, 0, 1)) for m in modalities} if evaluated else None,
+                dominance={m: 1 / len(modalities) for m in modalities} if evaluated else None,
+                update_norm={m: 2.0 / number + place for place, m in enumerate(modalities)},
             )
         )
     return found

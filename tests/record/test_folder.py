@@ -160,6 +160,15 @@ def test_stopping_saves_at_once(tmp_path: Path, clock: Clock) -> None:
     run.close()
 
 
+def test_a_round_is_saved_once(tmp_path: Path, clock: Clock) -> None:
+    run = RunFolder.create(tmp_path / "run", CONFIG)
+    run.add(line(1), state(1))
+    run.stop(1, lambda: pytest.fail("it was saved already"))
+    run.stop(2, state(2))
+    assert saved(run.path) == [1, 2]
+    run.close()
+
+
 def test_the_history_is_on_disk_before_the_checkpoint_that_counts_on_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +269,7 @@ def test_memory_keeps_the_history_alone() -> None:
         memory.add(line(number), lambda: pytest.fail("no state is asked for"))
     memory.stop(2, lambda: pytest.fail("no state is asked for"))
     assert memory.history() == [line(1), line(2)]
+    assert memory.latest() is None
 
 
 def test_a_free_folder_is_a_new_one(tmp_path: Path) -> None:

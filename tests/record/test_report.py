@@ -433,3 +433,80 @@ def test_numbers_read_well():
     assert [probability(value) for value in (None, 0.0, 0.0312)] == ["-", "< 0.001", "0.031"]
     assert typeset("-1.2 to 3.4, qqr-2 at 81.2 % ± 0.8") == "−1.2 to 3.4, qqr-2 at 81.2\xa0%\xa0±\xa00.8"
     assert shortened(["a-long-name-1", "a-long-name-2"], 8) == ["…-name-1", "…-name-2"]
+
+
+BROUGHT = "What each modality brings"
+
+
+def said(text):
+    """Give what a page says, on one line."""
+    return " ".join(" ".join(checked(text).text).split()).replace("\xa0", " ")
+
+
+def alone(run, accuracy, **each):
+    """Give a run another accuracy, with each modality alone."""
+    scores = run.tail.model_copy(update={"accuracy": accuracy, "accuracy_alone": each})
+    return run.model_copy(update={"tail": scores})
+
+
+def test_one_sentence_says_what_modalities_bring():
+    both = result()
+    for accuracy, sentence in (
+        (
+            0.783,
+            "acc alone reaches 71.2 %, gyro alone 55.0 %; together they reach 78.3 %, 7.1 points more than the best",
+        ),
+        (
+            0.690,
+            "acc alone reaches 71.2 %, gyro alone 55.0 %; together they reach 69.0 %, 2.2 points less than the best",
+        ),
+        (0.712, "gyro alone 55.0 %; together they reach 71.2 %, as much as the best one alone."),
+    ):
+        assert sentence in said(run_report(alone(both, accuracy, acc=0.712, gyro=0.55)))
+    lacking = said(run_report(alone(both, 0.712, acc=0.712, gyro=None)))
+    assert "acc alone reaches 71.2 %. No test sample has gyro." in lacking
+    five = result(modalities=list("abcde"))
+    many = said(run_report(alone(five, 0.8, a=0.3, b=0.7, c=0.6, d=0.5, e=0.4)))
+    assert "b alone reaches most, 70.0 %, and a least, 30.0 %; together they reach 80.0 %, 10.0 points more" in many
+
+
+def test_a_run_shows_each_modality_and_its_lines():
+    page = run_report(result(modalities=["acc", "gyro", "heart"]))
+    text = said(page)
+    assert text.index("Results") < text.index(BROUGHT) < text.index("Over time")
+    assert (
+        "Both wrong alone, of the samples: acc and gyro 27.2 %, acc and heart 27.2 % and gyro and heart 27.2 %." in text
+    )
+    for title in ("Which modality the model leans on", "How much each modality's part still changes"):
+        assert title in text
+    labels = [own["aria-label"] for tag, own in checked(page).tags if tag == "svg" and "aria-label" in own]
+    assert any("acc from 33.3 % to 33.3 %" in label for label in labels)
+    # the last ten of 60 rounds: 2 / number + place, mean of 2 / 51 to 2 / 60 is .0361
+    assert "0.0361" in text
+    assert "1.04" in text
+
+
+def test_a_comparison_has_a_line_for_each_recipe():
+    runs = {("fedavg", 0): result("fedavg", 0.7, alone=0.1), ("full", 0): result("full", 0.8, alone=0.4)}
+    found = compare(["fedavg", "full"], [0], {}, runs)
+    text = said(compare_report(found, None))
+    # alone: accuracy - alone / 2 - .01 for acc in the second place: .64 and .59
+    assert (
+        "All modalities together reach 21.0 points more than the best one alone with full (upper bound), "
+        "6.0 points more than the best one alone with fedavg." in text
+    )
+    assert "beyond the best alone (points)" in text
+    again = comparison({"fedavg": [0.7, 0.7], "pmm": [0.7, 0.7]}, alone=0.1)
+    text = said(compare_report(again, None))
+    assert "With every recipe all modalities together reach 6.0 points more than the best one alone." in text
+    assert "Means over 2 seeds." in text
+
+
+@pytest.mark.parametrize("modalities", [["acc"], ["acc", "gyro"]])
+def test_old_results_and_single_modalities_have_nothing_to_say(modalities):
+    run = result(modalities=modalities)
+    if len(modalities) > 1:
+        run = run.model_copy(update={"tail": run.tail.model_copy(update={"accuracy_alone": None})})
+    assert BROUGHT not in said(run_report(run))
+    whole = comparison({"fedavg": [0.5], "pmm": [0.6]})
+    assert BROUGHT not in said(compare_report(whole.model_copy(update={"runs": [run, run]}), None))

@@ -1,4 +1,4 @@
-"""The published schemas of `result.json` and `compare.json`; `python tests/record/test_result.py` writes them anew."""
+"""The published schemas of what Motet writes; `python tests/record/test_result.py` writes them anew."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ from synthetic import comparison, result
 
 import motet
 from motet.record.result import Comparison, Result, to_json
+from motet.record.worth import Worth
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schema"
-PUBLISHED: dict[str, type[BaseModel]] = {"result.json": Result, "compare.json": Comparison}
+PUBLISHED: dict[str, type[BaseModel]] = {
+    "result.json": Result,
+    "compare.json": Comparison,
+    "worth.json": Worth,
+}
 
 
 def schema(model: type[BaseModel]) -> str:
@@ -60,6 +65,27 @@ def test_a_real_result_is_valid(recipe: str, buffer: str | int) -> None:
     assert (record["online"] is None) == (buffer == "all")
     assert all((line["meaning"] is None) == (recipe != "qqr") for line in record["history"])
     assert list(record) == list(Result.model_fields)
+    worth = to_json(motet.worth(found))
+    check("worth.json", json.loads(worth))
+    assert to_json(Worth.model_validate_json(worth)) == worth
+
+
+NEW = {
+    "final": ("accuracy_alone", "dominance", "complementarity", "strong_weak_gap", "double_fault"),
+    "history": ("accuracy_alone", "dominance", "update_norm"),
+}
+
+
+def test_a_result_from_before_modalities_were_judged_is_read() -> None:
+    record = json.loads(to_json(result()))
+    for scores in (record["final"], record["tail"]):
+        for name in NEW["final"]:
+            del scores[name]
+    for line in record["history"]:
+        for name in NEW["history"]:
+            del line[name]
+    check("result.json", record)
+    assert Result.model_validate(record).final.accuracy_alone is None
 
 
 def test_a_real_comparison_is_valid() -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import motet
-from motet.cli import compare, data, demo, recipes, report, run
+from motet.cli import compare, data, demo, recipes, report, run, worth
 from motet.errors import InputError, Interrupted, MotetError
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.command("run")(run.run)
 app.command("resume")(run.resume)
 app.command("compare")(compare.compare)
 app.command("recipes")(recipes.recipes)
+app.command("worth")(worth.worth)
 app.command("report")(report.report)
 app.add_typer(data.app, name="data")
 

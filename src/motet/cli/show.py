@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # what needs PyTorch is imported where it is used, so that --
 
     from motet.engine.watch import Watch
     from motet.record.result import Comparison, Result
+    from motet.record.worth import Worth
 
 
 def watch(silent: bool) -> Watch:
@@ -62,6 +63,21 @@ def show_comparison(comparison: Comparison, folder: Path, quiet: bool, json: boo
         console.print(why(comparison), markup=False)
         _warn(console, comparison_warnings(comparison))
         typer.echo(f"report: {folder / 'report.html'}")
+
+
+def show_worth(found: Worth, figure: Path, quiet: bool, json: bool) -> None:
+    """Print what modalities are worth."""
+    from motet.record.result import to_json
+
+    if json:
+        typer.echo(to_json(found), nl=False)
+    elif not quiet:
+        from rich.console import Console
+
+        from motet.record.table import worth_table
+
+        Console().print(worth_table(found))
+        typer.echo(f"figure: {figure}")
 
 
 def _warn(console: Console, warnings: list[str]) -> None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from motet.engine.client import Client
+from motet.engine.encoded import Encoded
 from motet.engine.federation import Federation
-from motet.engine.rows import take_rows
 from motet.engine.state import ServerState
 from motet.errors import MotetError
-from motet.learn.sample import Batch, PerModality
-from motet.measure.accuracy import by_client, mean, scores
-from motet.nets.network import State
-
-ROWS = 1000
-"""Samples encoded at once."""
+from motet.measure.accuracy import accuracy, by_client, mean, scores
+from motet.measure.complementarity import complementarity, double_fault
+from motet.measure.dominance import dominance
+from motet.measure.gap import strong_weak_gap
 
 
 class Evaluator:
@@ -38,68 +35,58 @@ class Evaluator:
         self.names = self.method.modalities
 
     def plain(self, state: ServerState) -> dict[str, Any]:
-        """Return the scores with everything that the test split has."""
-        return self._over_models(state, full=False)
+        """Return the scores with everything that the test split has, and with each modality alone."""
+        found: dict[str, Any] = mean([self._plain(encoded) for encoded in self.encoded(state)])
+        return found
 
     def full(self, state: ServerState) -> dict[str, Any]:
-        """Return `plain` with accuracy by client and by the modalities present."""
-        return self._over_models(state, full=True)
+        """Return `plain` with accuracy by client and by the modalities present, and how modalities help each other."""
+        found: dict[str, Any] = mean([self._full(encoded) for encoded in self.encoded(state)])
+        return found
 
-    @torch.inference_mode()
-    def _over_models(self, state: ServerState, full: bool) -> dict[str, Any]:
+    def encoded(self, state: ServerState) -> Iterator[Encoded]:
+        """Yield the test split as the global model encodes it; where there is none, as each client's own does."""
         shared = self.client.receive(state.shared)
         quality = self.client.assessor.score(self.view, state.shared["quality"])
         batch = self.client.batch(self.view, quality)
-        aux = self.method.aux(shared)
-        models = self.client.models(shared["model"], state.private, self.federation.clients)
-        found: dict[str, Any] = mean([self._one_model(model, aux, batch, full) for model in models])
-        return found
-
-    def _one_model(self, model: State, aux: dict[str, Any], batch: Batch, full: bool) -> dict[str, Any]:
-        encoded = self._encode(model, batch)
-        y = self.view.y
-        logits = self._logits(model, aux, encoded, batch)
-        if not np.isfinite(logits).all():
-            raise MotetError("evaluation: the model gives no finite numbers any more: lower --lr, or look at the data")
-        found = scores(logits, y)
-        if full:
-            found["accuracy_by_client"] = by_client(logits, y, self.federation.test_client)
-            found["accuracy_by_present"] = self._by_present(model, aux, encoded, batch)
-        return found
-
-    def _encode(self, model: State, batch: Batch) -> PerModality:
-        pieces = [
-            self.method.encode(model, take_rows(batch, slice(low, low + ROWS)).x)
-            for low in range(0, len(batch.mask), ROWS)
-        ]
-        return {m: torch.cat([piece[m] for piece in pieces]) for m in self.names}
-
-    def _logits(self, model: State, aux: dict[str, Any], encoded: PerModality, batch: Batch) -> np.ndarray:
-        pieces = []
-        for low in range(0, len(batch.mask), ROWS):
-            rows = slice(low, low + ROWS)
-            part = {m: z[rows] for m, z in encoded.items()}
-            pieces.append(self.method.logits(model, aux, part, take_rows(batch, rows)))
-        return torch.cat(pieces).double().cpu().numpy()
-
-    def _by_present(self, model: State, aux: dict[str, Any], encoded: PerModality, batch: Batch) -> dict[str, float]:
-        """Return the accuracy with subsets of the modalities, on the samples that have any of them."""
-        nothing = self._encode_nothing(model, batch)
-        found = {}
-        for kept in subsets(self.names):
-            present = {m: batch.present[m] & (m in kept) for m in self.names}
-            some = torch.stack(list(present.values())).any(0).cpu().numpy()
-            if not some.any():
-                continue
-            blanked = {m: torch.where(present[m][:, None], encoded[m], nothing[m]) for m in self.names}
-            logits = self._logits(model, aux, blanked, batch._replace(present=present))
-            found["+".join(kept)] = float((logits.argmax(axis=1) == self.view.y)[some].mean())
-        return found
-
-    def _encode_nothing(self, model: State, batch: Batch) -> dict[str, Tensor]:
-        """Encode one absent sample of each modality, (1, d): what an encoder makes of a sensor that is not there."""
         pads = {m: spec.pad for m, spec in self.federation.dataset.modalities.items()}
-        return self.method.encode(model, {m: torch.full_like(x[:1], pads[m]) for m, x in batch.x.items()})
+        for model in self.client.models(shared["model"], state.private, self.federation.clients):
+            yield Encoded(self.method, model, self.method.aux(shared), batch, pads)
+
+    def _plain(self, encoded: Encoded) -> dict[str, Any]:
+        return self._scores(self._predicted(encoded, [tuple(self.names), *self._singles()]), encoded)
+
+    def _full(self, encoded: Encoded) -> dict[str, Any]:
+        logits = self._predicted(encoded, subsets(self.names))
+        found, y = self._scores(logits, encoded), self.view.y
+        there = {m: encoded.there((m,)) for m in self.names}
+        present = {kept: accuracy(own, y, encoded.there(kept)) for kept, own in logits.items()}
+        return {
+            **found,
+            "accuracy_by_client": by_client(logits[tuple(self.names)], y, self.federation.test_client),
+            "accuracy_by_present": {"+".join(kept): value for kept, value in present.items() if value is not None},
+            "complementarity": complementarity(found["accuracy"], found["accuracy_alone"]),
+            "strong_weak_gap": strong_weak_gap(found["accuracy_alone"]),
+            "double_fault": double_fault({m: logits[m,].argmax(axis=1) != y for m in self.names}, there),
+        }
+
+    def _scores(self, logits: dict[tuple[str, ...], np.ndarray], encoded: Encoded) -> dict[str, Any]:
+        y, there = self.view.y, {m: encoded.there((m,)) for m in self.names}
+        return {
+            **scores(logits[tuple(self.names)], y),
+            "accuracy_alone": {m: accuracy(logits[m,], y, there[m]) for m in self.names},
+            "dominance": dominance({m: logits[m,] for m in self.names}, y, there),
+        }
+
+    def _predicted(self, encoded: Encoded, wanted: list[tuple[str, ...]]) -> dict[tuple[str, ...], np.ndarray]:
+        """Predict with each of the subsets, each once."""
+        logits = {kept: encoded.logits(kept) for kept in dict.fromkeys(wanted)}
+        if not all(np.isfinite(own).all() for own in logits.values()):
+            raise MotetError("evaluation: the model gives no finite numbers any more: lower --lr, or look at the data")
+        return logits
+
+    def _singles(self) -> list[tuple[str, ...]]:
+        return [(m,) for m in self.names]
 
 
 def subsets(names: list[str]) -> list[tuple[str, ...]]:

@@ -68,6 +68,8 @@ class Runner:
         self.engine = engine or self._choose()
         self.trainer = make_trainer(self.engine, self.client, federation.views)
         self.evaluator = Evaluator(federation, self.client)
+        blocks = method.network.block_of
+        self.blocks = {m: [name for name, block in blocks.items() if block == m] for m in method.modalities}
 
     def _choose(self) -> Engine:
         """Choose the engine: by the rule, or by the clock if that is asked for."""
@@ -99,6 +101,8 @@ class Runner:
                     keep.stop(state.round, state.to_checkpoint)
                     raise Interrupted(f"stopped after round {state.round} of {self.config.training.rounds}") from None
                 keep.add(line, state.to_checkpoint)
+                if state.round == self.config.training.rounds:
+                    keep.stop(state.round, state.to_checkpoint)
                 self.watch.round(state.round, line.accuracy)
         return state
 
@@ -107,7 +111,8 @@ class Runner:
         number = before.round + 1
         ledger = Ledger(Counter(before.ledger.up), Counter(before.ledger.down))
         calibrating = number <= self.config.assessment.calibration_rounds
-        tally = Tally(FlagScores({m: counts.copy() for m, counts in before.flags.counts.items()}), not calibrating)
+        flags = FlagScores({m: counts.copy() for m, counts in before.flags.counts.items()})
+        tally = Tally(flags, not calibrating, self.blocks)
         seconds = Counter(before.seconds)
         with _timed(seconds, "train" if number > 1 else "first"):
             chosen = participants(self.config, self.federation.clients, number)
@@ -180,6 +185,18 @@ def threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def last_state(federation: Federation, keep: Memory | RunFolder) -> ServerState:
+    """Return the state of the newest checkpoint; that before the first round if there is none.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint is damaged, or not one of this configuration and these data.
+    """
+    state, found = initial_state(federation), keep.latest()
+    return state if found is None else ServerState.from_checkpoint(*found, expected=state)
+
+
 def run(config: Config, dataset: Dataset, folder: RunFolder | None = None, watch: Watch | None = None) -> Finished:
     """Carry out a run, or go on with the one in the folder.
 
@@ -203,11 +220,8 @@ def run(config: Config, dataset: Dataset, folder: RunFolder | None = None, watch
     with threads(config.run.threads):
         federation = build_federation(config, dataset, watch)
         keep = folder or Memory()
-        state = initial_state(federation)
+        state = last_state(federation, keep)
         if folder is not None:
-            found = folder.latest()
-            if found is not None:
-                state = ServerState.from_checkpoint(*found, expected=state)
             folder.rewind(state.round)
         runner = Runner(federation, watch, keep.engine())
         if state.round == 0:

@@ -1,4 +1,4 @@
-"""Runs in folders: start, go on, report."""
+"""Runs in folders: start, go on, report, and what their modalities are worth."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import torch
 from motet.config import Config, configure
 from motet.data.catalogue import open_dataset
 from motet.data.dataset import Dataset
-from motet.engine.federation import check
+from motet.engine.federation import build_federation, check
 from motet.engine.interrupt import stop_on_signal
-from motet.engine.run import Finished
+from motet.engine.run import Finished, last_state, threads
 from motet.engine.run import run as run_rounds
 from motet.engine.watch import Watch
+from motet.engine.worth import modality_worth
 from motet.errors import InputError
+from motet.record.files import write_atomic
 from motet.record.folder import RunFolder, free_folder, holds_run, no_run
-from motet.record.result import Result, read
+from motet.record.result import Result, read, to_json
+from motet.record.worth import Worth
 
 RUNS = Path("runs")
 
@@ -97,12 +100,48 @@ def load_result(folder: Path) -> Result:
 
 def report(folder: Path) -> Path:
     """Write a finished run's report again and return its path."""
-    from motet.record.files import write_atomic
     from motet.record.report import run_report
 
     page = folder / "report.html"
     write_atomic(page, run_report(load_result(folder)))
     return page
+
+
+def worth(folder: Path, watch: Watch) -> Worth:
+    """Return what each modality is worth to the final model of a finished run (see `modality_worth`).
+
+    Raises
+    ------
+    InputError
+        If the folder holds no finished run or no checkpoint of its last round, or the data have changed.
+    """
+    inside = sorted(folder.glob("*/result.json"))
+    if inside and not holds_run(folder):
+        raise InputError(f"{folder} holds several runs: name one of them, such as {inside[0].parent}")
+    load_result(folder)
+    opened = RunFolder.open(folder)
+    try:
+        config = configure(opened.config())
+        with threads(config.run.threads):
+            federation = build_federation(config, _find_again(config), watch)
+            state = last_state(federation, opened)
+            if state.round < config.training.rounds:
+                raise InputError(
+                    f"{folder} has no checkpoint of its last round ({config.training.rounds}): run it again elsewhere"
+                )
+            return modality_worth(federation, state, watch)
+    finally:
+        opened.close()
+
+
+def keep_worth(folder: Path, found: Worth) -> Path:
+    """Write what modalities are worth into a run's folder, as numbers and as a figure, and return the figure's path."""
+    from motet.record.report.worth import worth_figure
+
+    figure = folder / "worth.svg"
+    write_atomic(figure, worth_figure(found))
+    write_atomic(folder / "worth.json", to_json(found))
+    return figure
 
 
 def find_data(config: Config) -> Dataset:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from motet.engine.outcome import Outcome
 from motet.measure.flags import FlagScores
 from motet.measure.meaning import agreement, separation
+from motet.measure.update import update_norms
 from motet.nets.network import State
 from motet.record.result import Meaning, Round
 from motet.wire.ledger import Ledger
+from motet.wire.upload import Upload
 
 
 class Tally:
@@ -23,10 +25,12 @@ class Tally:
         Counts so far; this round's are added.
     scored : bool
         Whether they are: not in calibration, where nothing is flagged and nothing is degraded.
+    blocks : mapping of modality to list of str
+        The parameters that belong to it.
     """
 
-    def __init__(self, flags: FlagScores, scored: bool) -> None:
-        self.flags, self.scored = flags, scored
+    def __init__(self, flags: FlagScores, scored: bool, blocks: Mapping[str, list[str]]) -> None:
+        self.flags, self.scored, self.blocks = flags, scored, blocks
         self.clients, self.loss, self.trained = 0, 0.0, 0
         self.hits, self.online_loss, self.arrivals = 0, 0.0, 0
         self.missing: dict[str, dict[str, float]] = {}
@@ -35,6 +39,8 @@ class Tally:
         self.present: Counter[str] = Counter()
         self.participation: Counter[str] = Counter()
         self.top: Counter[str] = Counter()
+        self.norms = dict.fromkeys(blocks, 0.0)
+        self.senders: Counter[str] = Counter()
 
     def over(self, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
         """Pass outcomes through and take note."""
@@ -62,12 +68,20 @@ class Tally:
                 self.flags.add(m, quality[there], view.degraded[m][there])
             self.flagged[m] += int((quality[there] < 1).sum())
             self.present[m] += int(there.sum())
+        if outcome.model is not None:
+            self._note_update(outcome.model)
         sizes = {
             "buffer": int(view.sizes.max()) * sum(x.nbytes // len(x) for x in view.x.values()),
             "prototypes": 0 if outcome.prototypes is None else int(outcome.prototypes.lengths.max()),
             "private": max((sum(t.nbytes for t in own.values()) for own in outcome.private.values()), default=0),
         }
         self.top |= Counter(sizes)
+
+    def _note_update(self, update: Upload) -> None:
+        for m, names in self.blocks.items():
+            norms = update_norms(update, names)
+            self.norms[m] += float(norms.sum())
+            self.senders[m] += len(norms)
 
     def largest(self, before: Counter[str]) -> Counter[str]:
         """Return the largest sizes of any device so far, and all samples trained."""
@@ -96,6 +110,9 @@ class Tally:
             degraded=self.degraded,
             flagged={m: self.flagged[m] / self.present[m] for m in self.present if self.present[m]},
             meaning=_meaning(prototypes),
+            accuracy_alone=found.get("accuracy_alone"),
+            dominance=found.get("dominance"),
+            update_norm={m: total / self.senders[m] for m, total in self.norms.items() if self.senders[m]},
         )
 
 

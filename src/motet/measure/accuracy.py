@@ -52,6 +52,11 @@ def scores(logits: Floats, y: Integers) -> dict[str, Any]:
     }
 
 
+def accuracy(logits: Floats, y: Integers, there: NDArray[np.bool_]) -> float | None:
+    """Return the accuracy on the samples that are there; None where none is."""
+    return float((logits.argmax(axis=1) == y)[there].mean()) if there.any() else None
+
+
 def by_client(logits: Floats, y: Integers, client: Integers | None) -> dict[str, float]:
     """Return the accuracy on each client's samples; empty where clients are not known."""
     if client is None:

@@ -36,6 +36,10 @@ class Memory:
         """Return the engine that the run began with; none, for it begins now."""
         return None
 
+    def latest(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Return the newest checkpoint; none, for none is kept."""
+        return None
+
     def begin(self, engine: Engine) -> None:
         """Note the engine before the first round."""
 
@@ -53,6 +57,7 @@ class RunFolder:
     def __init__(self, path: Path, lock: int) -> None:
         self.path, self._lock = path, lock
         self._last_save, self._save_cost = time.monotonic(), 0.0
+        self._saved: int | None = None
 
     @classmethod
     def create(cls, path: Path, config: dict[str, Any]) -> RunFolder:
@@ -171,12 +176,15 @@ class RunFolder:
             self.stop(line.round, snapshot)
 
     def stop(self, round: int, snapshot: Callable[[], tuple[dict[str, Tensor], dict[str, Any]]]) -> None:  # noqa: A002
-        """Write a checkpoint now."""
+        """Write a checkpoint now, unless this round has one already."""
+        if round == self._saved:
+            return
         began = time.monotonic()
         self._sync_history()
         checkpoint.save(self.path, round, *snapshot())
         self._last_save = time.monotonic()
         self._save_cost = self._last_save - began
+        self._saved = round
 
     def _sync_history(self) -> None:
         """Bring the history to disk before the checkpoint that counts on it."""

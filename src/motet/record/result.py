@@ -32,6 +32,18 @@ class Metrics(_Record):
         description="accuracy with only the named modalities: every subset for up to 4 modalities, "
         "else all, each alone and each left out"
     )
+    accuracy_alone: dict[str, float | None] | None = Field(
+        default=None,
+        description="modality -> accuracy with it alone, over the samples that have it; null: none has",
+    )
+    dominance: dict[str, float | None] | None = Field(
+        default=None, description="modality -> its share of the true-class score, each modality alone"
+    )
+    complementarity: float | None = Field(default=None, description="accuracy minus that of the best modality alone")
+    strong_weak_gap: float | None = Field(default=None, description="best modality alone minus the worst")
+    double_fault: dict[str, float | None] | None = Field(
+        default=None, description="a~b -> share of the samples with both that each of the two gets wrong alone"
+    )
 
 
 class Online(_Record):
@@ -117,6 +129,12 @@ class Round(_Record):
     degraded: dict[str, dict[str, float]]
     flagged: dict[str, float] = Field(description="modality -> share of the present samples with quality below 1")
     meaning: Meaning | None = Field(description="null for recipes without prototypes")
+    accuracy_alone: dict[str, float | None] | None = Field(default=None, description="as in the metrics")
+    dominance: dict[str, float | None] | None = Field(default=None, description="as in the metrics")
+    update_norm: dict[str, float] | None = Field(
+        default=None,
+        description="modality -> Euclidean norm of the update sent for it, mean over the clients that sent one",
+    )
 
 
 class Result(_Record):

@@ -15,8 +15,10 @@ from motet.record.comparison import mean_known, runs_by_recipe
 from motet.record.result import Comparison, Paired, Result
 from motet.record.verdict import is_upper_bound
 from motet.record.wording import NONE, duration, interval, percent, points, probability, size, spread
+from motet.record.worth import Share, Worth
 
 BOUND_NOTE = "upper bound: sees data that the others do not"
+MOST_SHARES = 20
 
 
 @dataclass(frozen=True)
@@ -130,3 +132,29 @@ def _caption(comparison: Comparison) -> str:
     if len(comparison.seeds) == 1:
         return "One seed: no interval can be given."
     return f"{len(comparison.seeds)} seeds; ± is the standard deviation, in brackets the 95 % interval."
+
+
+def worth_table(found: Worth) -> Table:
+    """Make the terminal's table of what modalities are worth: in all, by class and by client."""
+    chance = percent(found.chance)
+    caption = (
+        f"Exact Shapley values in points of accuracy. Chance (1 / number of classes, {chance}) is left without any "
+        "modality: a row's points and chance make its accuracy."
+    )
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
+    made.add_column("test samples", overflow="fold", min_width=8)
+    for heading in (*found.overall.worth, "accuracy"):
+        made.add_column(Text(heading), justify="right", no_wrap=True)
+    _add_shares(made, "", {"all": found.overall})
+    _add_shares(made, "", found.by_class)
+    _add_shares(made, "client ", found.by_client)
+    return made
+
+
+def _add_shares(made: Table, prefix: str, shares: dict[str, Share]) -> None:
+    for name in list(shares)[:MOST_SHARES]:
+        share = shares[name]
+        made.add_row(*map(Text, (prefix + name, *map(points, share.worth.values()), percent(share.accuracy))))
+    if len(shares) > MOST_SHARES:
+        made.add_row(Text(f"and {len(shares) - MOST_SHARES} more in worth.json", style="dim"))
+    made.add_section()

@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from motet.record.report.curves import Curve
-from motet.record.report.looks import GRID, MUTED, Track, modality_colour
+from motet.record.report.looks import GRID, MUTED, Look, Track, modality_colour
 from motet.record.report.raster import Raster
 from motet.record.report.svg import canvas, to_svg
 from motet.record.wording import percent, short_size, shortened
@@ -44,6 +44,8 @@ class Value:
 ROUNDS = Axis("round", lambda value: f"{value:g}", whole=True)
 ACCURACY = Axis("accuracy (%)", lambda value: f"{100 * value:.6g}")
 LOSS = Axis("loss (nats)", lambda value: f"{value:g}")
+SHARE = Axis("share of the true-class score (%)", lambda value: f"{100 * value:.6g}")
+NORM = Axis("norm of a client's update, mean", lambda value: f"{value:g}")
 AGREEMENT = Axis("lowest rank correlation", lambda value: f"{value:g}")
 CLIENTS = Axis("clients, from the worst served to the best (%)", lambda value: f"{100 * value:.6g}")
 
@@ -53,7 +55,7 @@ def bytes_axis(log: bool) -> Axis:
     return Axis("sent by all clients so far", lambda value: short_size(value) if value >= 0 else "", log)
 
 
-def lines(key: str, label: str, drawn: Sequence[tuple[Track, Curve]], x: Axis, y: Axis) -> str:
+def lines(key: str, label: str, drawn: Sequence[tuple[Look, Curve]], x: Axis, y: Axis) -> str:
     """Draw one line per recipe; a line that lies on an earlier one is dashed, so that both can be seen."""
     with canvas(_LINE_HEIGHT) as figure:
         axes = figure.subplots()
@@ -71,7 +73,7 @@ def lines(key: str, label: str, drawn: Sequence[tuple[Track, Curve]], x: Axis, y
         return to_svg(figure, key, label)
 
 
-def _line(axes: Axes, track: Track, curve: Curve, dashed: bool) -> None:
+def _line(axes: Axes, track: Look, curve: Curve, dashed: bool) -> None:
     step = max(1, curve.x.size // 6)
     axes.plot(
         curve.x,

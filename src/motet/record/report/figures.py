@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from motet.record.report import charts, curves
 from motet.record.report.charts import Axis, Value
 from motet.record.report.curves import Curve
-from motet.record.report.looks import LegendItem, Track, line_legend, modality_colour, patch_legend
+from motet.record.report.looks import LegendItem, Look, Sense, Track, line_legend, modality_colour, patch_legend
 from motet.record.report.raster import Kind, raster
 from motet.record.report.subsets import modalities, short
 from motet.record.result import Result, Round
 from motet.record.wording import count, listed, percent
 
 MOST_CLASSES = 40
-Drawn = list[tuple[Track, Curve]]
+Drawn = list[tuple[Look, Curve]]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,12 @@ def by_part(tracks: Sequence[Track]) -> list[Figure]:
     return [figure for figure in found if figure]
 
 
+def by_modality(track: Track, names: Sequence[str]) -> list[Figure]:
+    """Draw how a recipe's modalities fare as the rounds go by."""
+    found = [_dominance(track, names), _updates(track, names)]
+    return [figure for figure in found if figure]
+
+
 def impairment(tracks: Sequence[Track]) -> list[Figure]:
     """Draw which client lacked, or had degraded, which modality when; the same for every recipe that is impaired."""
     track = next((track for track in tracks if not track.bound), tracks[0])
@@ -80,9 +86,34 @@ def _meaning(tracks: Sequence[Track]) -> Figure | None:
     return _line_figure("meaning", title, drawn, charts.ROUNDS, charts.AGREEMENT, meaning)
 
 
+def _dominance(track: Track, names: Sequence[str]) -> Figure | None:
+    drawn, note = _senses(track, names, lambda line: line.dominance)
+    title = "Which modality the model leans on"
+    return _line_figure("dominance", title, drawn, charts.ROUNDS, charts.SHARE, note)
+
+
+def _updates(track: Track, names: Sequence[str]) -> Figure | None:
+    drawn, note = _senses(track, names, lambda line: line.update_norm)
+    title = "How much each modality's part still changes"
+    return _line_figure("updates", title, drawn, charts.ROUNDS, charts.NORM, note)
+
+
+def _senses(
+    track: Track, names: Sequence[str], figures: Callable[[Round], Mapping[str, float | None] | None]
+) -> tuple[Drawn, str]:
+    """Give a line for each modality that has one."""
+
+    def curve(m: str) -> Curve | None:
+        return curves.over_rounds(track.runs, lambda line: (figures(line) or {}).get(m))
+
+    found = [(Sense(m, place), curve(m)) for place, m in enumerate(names)]
+    return _noted([(sense, own) for sense, own in found if own], len(track.runs))
+
+
 def _bytes(tracks: Sequence[Track]) -> Figure | None:
     found = [(track, curves.over_bytes(track.runs)) for track in tracks]
-    drawn, note = _thinned([(track, curve) for track, curve in found if curve])
+    kept: Drawn = [(track, curve) for track, curve in found if curve]
+    drawn, note = _thinned(kept)
     totals = [curve.x[-1] for _, curve in drawn]
     log = bool(totals) and max(totals) > 8 * min(totals)
     log = log and min(curve.x[0] for _, curve in drawn) > 0
@@ -100,17 +131,22 @@ def _bytes(tracks: Sequence[Track]) -> Figure | None:
 
 def _clients(tracks: Sequence[Track]) -> Figure | None:
     found = [(track, curves.over_clients(track.runs)) for track in tracks]
-    drawn = [(track, curve) for track, curve in found if curve]
+    drawn: Drawn = [(track, curve) for track, curve in found if curve]
     note = "Clients of the test split; the left end is the worst served, a flat line treats all alike."
-    if any(len(track.runs) > 1 for track, _ in drawn):
+    if drawn and any(len(track.runs) > 1 for track in tracks):
         note += " Those of all seeds together."
     return _line_figure("clients", "Spread over clients", drawn, charts.CLIENTS, charts.ACCURACY, note)
 
 
 def _history(tracks: Sequence[Track], figure: Callable[[Round], float | None]) -> tuple[Drawn, str]:
     found = [(track, curves.over_rounds(track.runs, figure)) for track in tracks]
-    drawn, note = _thinned([(track, curve) for track, curve in found if curve])
-    if any(len(track.runs) > 1 for track, _ in drawn):
+    return _noted([(track, curve) for track, curve in found if curve], max(len(track.runs) for track in tracks))
+
+
+def _noted(lines: Drawn, seeds: int) -> tuple[Drawn, str]:
+    """Thin lines out, and say what they and their bands are."""
+    drawn, note = _thinned(lines)
+    if drawn and seeds > 1:
         note = f"Line: mean over seeds; band: lowest to highest seed. {note}"
     return drawn, note.strip()
 
@@ -125,7 +161,7 @@ def _thinned(drawn: Drawn) -> tuple[Drawn, str]:
 def _line_figure(key: str, title: str, drawn: Drawn, x: Axis, y: Axis, note: str) -> Figure | None:
     if not drawn:
         return None
-    write = percent if y is charts.ACCURACY else lambda value: f"{value:.3g}"
+    write = percent if y in (charts.ACCURACY, charts.SHARE) else lambda value: f"{value:.3g}"
     ends = listed(f"{track.label} from {write(curve.mean[0])} to {write(curve.mean[-1])}" for track, curve in drawn)
     alike = _coinciding(drawn)
     svg = charts.lines(key, f"{title}, as lines: {ends}.", drawn, x, y)
@@ -206,7 +242,7 @@ def _row_figure(
     return Figure(key, title, svg, note, _legend(patch_legend if bars else line_legend, tracks))
 
 
-def _legend(make: Callable[[Sequence[Track]], list[LegendItem]], tracks: Sequence[Track]) -> list[LegendItem]:
+def _legend(make: Callable[[Sequence[Look]], list[LegendItem]], tracks: Sequence[Look]) -> list[LegendItem]:
     """Name what is drawn, unless it is the one recipe of the page; an upper bound is always named."""
     return make(tracks) if len(tracks) > 1 or tracks[0].bound else []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from motet.record.comparison import runs_by_recipe
 from motet.record.result import Comparison, Result
@@ -24,6 +25,23 @@ INK, MUTED, GRID = ("#1c2026", "#e6e9ee"), ("#626b78", "#9aa4b2"), ("#dfe3e8", "
 # Rasters are pictures and cannot follow the paper, so these keep 3:1 on both.
 MODALITY_COLOURS = ("#3583cc", "#cf6a1f", "#3a9a66", "#a366cf", "#d14d7f", "#8d8422", "#2b97a3", "#8b7766")
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+class Look(Protocol):
+    """What a line is drawn and named with."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def colour(self) -> str: ...
+    @property
+    def variable(self) -> str: ...
+    @property
+    def mark(self) -> str: ...
+    @property
+    def bound(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -70,6 +88,43 @@ class Track:
 
 
 @dataclass(frozen=True)
+class Sense:
+    """One modality and how it looks.
+
+    Attributes
+    ----------
+    name : str
+    place : int
+        Which of the modalities it is.
+    """
+
+    name: str
+    place: int
+
+    bound = False
+
+    @property
+    def label(self) -> str:
+        """Its name."""
+        return self.name
+
+    @property
+    def colour(self) -> str:
+        """The colour, on any paper."""
+        return modality_colour(self.place)
+
+    @property
+    def variable(self) -> str:
+        """The colour as the style sheet names it."""
+        return self.colour
+
+    @property
+    def mark(self) -> str:
+        """The marker."""
+        return MARKS[self.place % len(MARKS)]
+
+
+@dataclass(frozen=True)
 class LegendItem:
     """One entry under a figure: a line with a mark, or a patch where there is no mark."""
 
@@ -107,12 +162,12 @@ def single(result: Result) -> Track:
     return Track(name, (result,), -1 if is_upper_bound(name, [result]) else 1)
 
 
-def line_legend(shown: Sequence[Track]) -> list[LegendItem]:
+def line_legend(shown: Sequence[Look]) -> list[LegendItem]:
     """Name the lines or dots of a figure."""
     return [LegendItem(track.label, track.variable, track.mark, track.bound) for track in shown]
 
 
-def patch_legend(shown: Sequence[Track]) -> list[LegendItem]:
+def patch_legend(shown: Sequence[Look]) -> list[LegendItem]:
     """Name the bars of a figure."""
     return [LegendItem(track.label, track.variable, pale=track.bound) for track in shown]
 

@@ -15,6 +15,7 @@ from motet.record.report import figures
 from motet.record.report.figures import Figure
 from motet.record.report.headline import comparison_headline, run_headline
 from motet.record.report.looks import PALETTE, Track, single, tracks
+from motet.record.report.modalities import brought
 from motet.record.report.setting import setting
 from motet.record.result import Assessment, Comparison, Result
 from motet.record.table import BOUND_NOTE, rows, run_rows
@@ -111,6 +112,7 @@ def _page(shown: Sequence[Track], config: Mapping[str, Any], **content: Any) -> 
                 "bound_note": BOUND_NOTE,
                 "tracks": shown,
                 "groups": _groups(shown),
+                "brought": brought(shown),
                 "choice_keys": keys,
                 "choices": [[_compact(_choices(track).get(key)) for key in keys] for track in shown],
                 "assessment": _assessments(shown),

@@ -13,9 +13,10 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from motet.record.report.looks import GRID, INK, MUTED, VARIABLES
+from motet.record.report.looks import GRID, INK, MUTED, PALETTE, VARIABLES
 
 WIDTH = 5.6
+FILE_WIDTH = 700
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "motet",
@@ -102,3 +103,15 @@ def _own_names(text: str, key: str) -> str:
     used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', text))
     text = re.sub(r' id="([^"]*)"', lambda found: f' id="{key}-{found[1]}"' if found[1] in used else "", text)
     return re.sub(r'(url\(#|href="#)', rf"\1{key}-", text)
+
+
+def standalone(drawing: str) -> str:
+    """Turn a drawing for a page into a file of its own, on white, with the colours of light paper."""
+    for variable, light, _ in PALETTE:
+        drawing = drawing.replace(f"var({variable})", light)
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawing)
+    assert box is not None, "a drawing begins with its box"
+    height = FILE_WIDTH * float(box[2]) / float(box[1])
+    size = f'xmlns="http://www.w3.org/2000/svg" width="{FILE_WIDTH}" height="{height:.0f}" font-family="sans-serif"'
+    head, end, rest = drawing.replace("<svg", f"<svg {size}", 1).partition(">")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{head}{end}<rect width="100%" height="100%" fill="#fff"/>{rest}\n'

@@ -1,0 +1,71 @@
+"""Samples that a model has encoded once, to predict them with any of their modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from motet.engine.rows import take_rows
+from motet.learn.method import Method
+from motet.learn.sample import Batch, PerModality
+from motet.nets.network import State
+
+ROWS = 1000
+"""Samples encoded at once."""
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+class Encoded:
+    """The features of a batch.
+
+    Parameters
+    ----------
+    method : Method
+    model : State
+    aux : dict
+        What prediction needs besides, from `Method.aux`.
+    batch : Batch
+    pads : mapping of modality to int
+        What stands in the place of a sample that is not there.
+    """
+
+    @torch.inference_mode()
+    def __init__(
+        self, method: Method, model: State, aux: dict[str, Any], batch: Batch, pads: Mapping[str, int]
+    ) -> None:
+        self._method, self._model, self._aux, self._batch = method, model, aux, batch
+        pieces = [method.encode(model, take_rows(batch, rows).x) for rows in self._pieces()]
+        self._features = {m: torch.cat([piece[m] for piece in pieces]) for m in method.modalities}
+        self._nothing = method.encode(model, {m: torch.full_like(x[:1], pads[m]) for m, x in batch.x.items()})
+
+    @torch.inference_mode()
+    def logits(self, kept: Collection[str]) -> Floats:
+        """Predict class scores, float64 (n, C), with the named modalities alone; the others are as if not there."""
+        features: PerModality = {
+            m: z if m in kept else self._nothing[m].expand_as(z) for m, z in self._features.items()
+        }
+        batch = self._batch._replace(present=self._present(kept))
+        pieces = [
+            self._method.logits(
+                self._model, self._aux, {m: z[rows] for m, z in features.items()}, take_rows(batch, rows)
+            )
+            for rows in self._pieces()
+        ]
+        return np.asarray(torch.cat(pieces).double().cpu().numpy())
+
+    def there(self, kept: Collection[str]) -> Flags:
+        """Return which samples have any of the named modalities, bool (n,)."""
+        return np.asarray(torch.stack(list(self._present(kept).values())).any(0).cpu().numpy())
+
+    def _present(self, kept: Collection[str]) -> dict[str, Tensor]:
+        return {m: present & (m in kept) for m, present in self._batch.present.items()}
+
+    def _pieces(self) -> list[slice]:
+        return [slice(low, low + ROWS) for low in range(0, len(self._batch.mask), ROWS)]
