@@ -10,8 +10,8 @@ import torch
 from people import configured, federation, finish, people
 
 from motet.engine.client import Client
-from motet.engine.training import Training
 from motet.engine.server import participants
+from motet.engine.training import Training
 from motet.measure.accuracy import mean
 from motet.stream.assessment import Assessor
 
