@@ -226,11 +226,10 @@ def test_nobody_is_hit_in_what_they_never_have(pattern: str) -> None:
     dataset = toy(["vector"] * 3)
     dataset.present["m2"] = np.arange(60) >= 10  # client 0 has two of three
     certain = {"rate": 1.0, "pattern": pattern, "period": 1}
-    found = views(dataset, missing=certain, degraded=certain)
+    lost, bad = views(dataset, missing=certain), views(dataset, degraded=certain)
     for number in range(1, 9):
-        view = found.view(number, 0)
-        assert stacked(view.present).sum(1).tolist() == [1] * 10
-        assert stacked(view.degraded).sum(1).tolist() == [1] * 10
+        assert stacked(lost.view(number, 0).present).sum(1).tolist() == [1] * 10
+        assert stacked(bad.view(number, 0).degraded).sum(1).tolist() == [1] * 10
 
 
 def test_holders_by_hand() -> None:
