@@ -20,7 +20,7 @@ PROMISED = [
     "alpha", "participation", "rounds", "local_epochs", "local_cycles", "batch_size", "optimizer", "momentum", "lr",
     "lr_decay", "lr_min", "proximal", "buffer", "arrivals", "order", "degradation", "degradation_strength",
     "test_missing", "test_degradation", "seed", "engine", "device", "threads", "dtype", "evaluate_every",
-    "unimodal_share",
+    "unimodal_share", "validation", "fusion",
     *(f"{what}_{name}" for what in ("missing", "degraded") for name in IMBALANCE),
 ]  # fmt: skip
 
@@ -35,6 +35,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "features": COUNTS,
     "prototype_bits": st.sampled_from([1, 4, 8, 16, 32]),
     "impaired": st.booleans(),
+    "validation": st.booleans(),
+    "fusion": st.sampled_from(["equal", "validation"]),
     "flags": st.sampled_from(["assessed", "oracle"]),
     "calibration_rounds": st.integers(0, 100),
     "proximal": st.none() | st.floats(0, 10),
@@ -115,6 +117,8 @@ def test_missing_and_degraded_are_set_apart() -> None:
         ("alpha", 1.0),
         ("participation", 1.0),
         ("unimodal_share", 0.0),
+        ("validation", False),
+        ("fusion", "equal"),
         ("buffer", "all"),
         ("missing_rate", 0.0),
         ("degraded_rate", 0.0),
@@ -308,6 +312,7 @@ def test_a_buffer_is_a_number_of_samples_or_all(value: object) -> None:
         ("degraded_pattern", "persistant", "'persistent'"),
         ("degraded_granularity", "samples", "'sample'"),
         ("engine", "lop", "'loop'"),
+        ("fusion", "validate", "'validation'"),
         ("prototype_average", "emma", "'ema'"),
     ],
 )

@@ -57,6 +57,9 @@ class DataSettings(Settings):
     noise: Levels = Field({}, description="noise added to the data itself, train and test: m=SIGMA,... in deviations")
     encoder: str = Field("auto", description="encoder of every modality: auto (by kind), conv, lstm, gru, mlp, summary")
     features: Count = Field(64, description="width d of every encoder's feature")
+    validation: bool = Field(
+        False, description="hold out part of the training split as validation, where the data have no such split"
+    )
 
 
 class RecipeSettings(Settings):
@@ -87,6 +90,9 @@ class RecipeSettings(Settings):
     )
     server_momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.9, description="momentum of the server's optimizer; beta 1 of adam"
+    )
+    fusion: Literal["equal", "validation"] = Field(
+        "equal", description="weights of summed scores at prediction (late fusion): equal, or fitted on validation"
     )
     upload: str = Field(
         "dense", description="encoding of a client's update: dense, q<bits> such as q8, topk, topk+memory"

@@ -15,7 +15,7 @@ from motet.record.report.page import options, typeset
 from motet.record.report.raster import MOST_CLIENTS, MOST_COLUMNS, client_names, raster
 from motet.record.report.reason import why
 from motet.record.report.subsets import short
-from motet.record.result import Meaning
+from motet.record.result import Meaning, Validation
 from motet.record.wording import duration, points, probability, shortened, size
 
 FOUR = {
@@ -144,6 +144,17 @@ def test_the_setting_says_who_owns_what():
 def test_who_owns_what_is_told_of_a_rival_not_of_the_upper_bound():
     runs = {("full", 0): result("full", rounds=2), ("fedavg", 0): owning(result(rounds=2))}
     assert "8 own acc and 7 own gyro" in compare_report(compare(["full", "fedavg"], [0], {}, runs), None)
+
+
+def test_validation_stands_with_a_runs_figures():
+    found = result("late")
+    held = Validation(accuracy=0.625, balanced_accuracy=0.6, loss=1, worst_class=0.3, fusion={"acc": 1.25, "gyro": 0})
+    data = {**found.data, "validation_samples": 400}
+    said = " ".join(checked(run_report(found.model_copy(update={"validation": held, "data": data}))).text)
+    assert "62.5\xa0%" in said
+    assert "acc 1.25, gyro 0" in said
+    assert "2,400 training samples, 400 validation samples, 800 test samples" in said
+    assert "validation" not in " ".join(checked(run_report(found)).text)
 
 
 def test_the_upper_bound_is_marked_wherever_it_is_named():

@@ -55,6 +55,7 @@ def test_a_real_result_is_valid(recipe: str, buffer: str | int) -> None:
         missing_rate=0.5,
         degraded_rate=0.5,
         flags="oracle",
+        validation=buffer == 20,
         evaluate_every=2,
         threads=1,
     )
@@ -62,7 +63,7 @@ def test_a_real_result_is_valid(recipe: str, buffer: str | int) -> None:
     record = json.loads(text)
     check("result.json", record)
     assert to_json(Result.model_validate_json(text)) == text
-    assert (record["online"] is None) == (buffer == "all")
+    assert (record["online"] is None) == (record["validation"] is None) == (buffer == "all")
     assert all((line["meaning"] is None) == (recipe != "qqr") for line in record["history"])
     assert list(record) == list(Result.model_fields)
     worth = to_json(motet.worth(found))
@@ -133,6 +134,12 @@ def test_a_history_of_before_participation_was_noted_can_be_read() -> None:
     record = changed(lambda old: [line.pop("participation") for line in old["history"]])
     check("result.json", record)
     assert Result.model_validate(record).history[0].participation == {}
+
+
+def test_a_result_of_before_validation_was_evaluated_can_be_read() -> None:
+    record = changed(lambda old: old.pop("validation"))
+    check("result.json", record)
+    assert Result.model_validate(record).validation is None
 
 
 def test_a_number_that_is_none_is_not_written() -> None:

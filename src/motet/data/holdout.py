@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +80,21 @@ def hold_out_validation(dataset: D, seed: int) -> D:
     return but(dataset, split=split)
 
 
+def clients_before(left: int) -> int:
+    """Return how many training clients there must be, so that as many are left once whole clients are held out."""
+    return next(clients for clients in itertools.count(left) if clients - _held_count(clients) >= left)
+
+
+def _held_count(clients: int) -> int:
+    return max(_FEWEST_CLIENTS, round(clients / _SHARE))
+
+
 def _held_clients(dataset: Dataset | ArrayDataset, train: NDArray[np.int64], seed: int) -> NDArray[np.int64] | None:
     """Training samples of the clients held out, or None where whole clients are not the right unit."""
     if dataset.client is None:
         return None
     clients = np.unique(dataset.client[train])
-    count = max(_FEWEST_CLIENTS, round(len(clients) / _SHARE))
+    count = _held_count(len(clients))
     if count >= len(clients) or np.isin(clients, dataset.client[dataset.split == TEST]).any():
         return None
     held = clients[permutation(seed, "validation clients", len(clients))[:count]]

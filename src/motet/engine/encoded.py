@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from motet.engine.rows import take_rows
+from motet.errors import MotetError
 from motet.learn.method import Method
 from motet.learn.sample import Batch, PerModality
 from motet.nets.network import State
@@ -19,6 +20,7 @@ ROWS = 1000
 """Samples encoded at once."""
 
 Floats = NDArray[np.float64]
+Predict = Callable[[State, dict[str, Any], PerModality, Batch], Tensor]
 Flags = NDArray[np.bool_]
 
 
@@ -52,13 +54,22 @@ class Encoded:
             m: z if m in kept else self._nothing[m].expand_as(z) for m, z in self._features.items()
         }
         batch = self._batch._replace(present=self._present(kept))
+        return self._predicted(self._method.logits, features, batch)
+
+    @torch.inference_mode()
+    def own_logits(self) -> Floats:
+        """Predict class scores by each modality, float64 (n, M, C), whose sum the prediction is."""
+        return self._predicted(self._method.own_logits, self._features, self._batch)
+
+    def _predicted(self, predict: Predict, features: PerModality, batch: Batch) -> Floats:
         pieces = [
-            self._method.logits(
-                self._model, self._aux, {m: z[rows] for m, z in features.items()}, take_rows(batch, rows)
-            )
+            predict(self._model, self._aux, {m: z[rows] for m, z in features.items()}, take_rows(batch, rows))
             for rows in self._pieces()
         ]
-        return np.asarray(torch.cat(pieces).double().cpu().numpy())
+        found = np.asarray(torch.cat(pieces).double().cpu().numpy())
+        if not np.isfinite(found).all():
+            raise MotetError("evaluation: the model gives no finite numbers any more: lower --lr, or look at the data")
+        return found
 
     def there(self, kept: Collection[str]) -> Flags:
         """Return which samples have any of the named modalities, bool (n,)."""

@@ -1,4 +1,4 @@
-"""The test split, predicted by the global model (or by each client's own)."""
+"""The test split, and validation where there is one, predicted by the global model (or by each client's own)."""
 
 from __future__ import annotations
 
@@ -7,31 +7,36 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import torch
 
 from motet.engine.client import Client
 from motet.engine.encoded import Encoded
 from motet.engine.federation import Federation
 from motet.engine.state import ServerState
-from motet.errors import MotetError
+from motet.learn.fusion import fit_weights
 from motet.measure.accuracy import accuracy, by_client, mean, scores
 from motet.measure.complementarity import complementarity, double_fault
 from motet.measure.dominance import dominance
 from motet.measure.gap import strong_weak_gap
+from motet.nets.network import State
+from motet.stream.view import View
 
 
 class Evaluator:
-    """Evaluates states on the test split, unimpaired unless a ``--test-`` option says otherwise.
+    """Evaluates states on the test split or another, unimpaired unless a ``--test-`` option says otherwise.
 
     Parameters
     ----------
     federation : Federation
     client : Client
         Makes batches and scores quality as devices do.
+    view : View, optional
+        Another split than test.
     """
 
-    def __init__(self, federation: Federation, client: Client) -> None:
+    def __init__(self, federation: Federation, client: Client, view: View | None = None) -> None:
         self.federation, self.client = federation, client
-        self.method, self.view = federation.method, federation.test
+        self.method, self.view = federation.method, federation.test if view is None else view
         self.names = self.method.modalities
 
     def plain(self, state: ServerState) -> dict[str, Any]:
@@ -44,8 +49,14 @@ class Evaluator:
         found: dict[str, Any] = mean([self._full(encoded) for encoded in self.encoded(state)])
         return found
 
+    def fusion(self, state: ServerState) -> State:
+        """Return the weights of the modalities' own scores that fit the split best (see `motet.learn.fusion`)."""
+        own = [encoded.own_logits() for encoded in self.encoded(state)]
+        weights = fit_weights(np.concatenate(own), np.tile(self.view.y, len(own)))
+        return {m: torch.tensor(weight, dtype=self.client.dtype) for m, weight in zip(self.names, weights, strict=True)}
+
     def encoded(self, state: ServerState) -> Iterator[Encoded]:
-        """Yield the test split as the global model encodes it; where there is none, as each client's own does."""
+        """Yield the split as the global model encodes it; where there is none, as each client's own does."""
         shared = self.client.receive(state.shared)
         quality = self.client.assessor.score(self.view, state.shared["quality"])
         batch = self.client.batch(self.view, quality)
@@ -80,10 +91,7 @@ class Evaluator:
 
     def _predicted(self, encoded: Encoded, wanted: list[tuple[str, ...]]) -> dict[tuple[str, ...], np.ndarray]:
         """Predict with each of the subsets, each once."""
-        logits = {kept: encoded.logits(kept) for kept in dict.fromkeys(wanted)}
-        if not all(np.isfinite(own).all() for own in logits.values()):
-            raise MotetError("evaluation: the model gives no finite numbers any more: lower --lr, or look at the data")
-        return logits
+        return {kept: encoded.logits(kept) for kept in dict.fromkeys(wanted)}
 
     def _singles(self) -> list[tuple[str, ...]]:
         return [(m,) for m in self.names]

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 
 from motet.config import Config
-from motet.data.dataset import TEST, Dataset
+from motet.data.dataset import TEST, VALIDATION, Dataset, Indices
+from motet.data.holdout import hold_out_validation
 from motet.data.ownership import own
 from motet.data.partition import Partition, partition
 from motet.data.standardise import Floats, Scale, scale, sums, with_noise
 from motet.data.standardise import Mapped as MappedDataset
-from motet.engine.fit import check_presence, check_settings, check_values
+from motet.engine.fit import check_fusion, check_presence, check_settings, check_values
 from motet.engine.watch import Watch
 from motet.learn.method import Method, build_method
 from motet.nets.network import State
@@ -36,6 +37,8 @@ class Federation:
     partition : Partition
     views : Views
     test : View
+    validation : View or None
+        As the test split is; None where the data have no such split.
     test_client : int64 (n,) or None
         The client of each test sample.
     method : Method
@@ -49,6 +52,7 @@ class Federation:
     partition: Partition
     views: Views
     test: View
+    validation: View | None
     test_client: np.ndarray | None
     method: Method
     scale: Scale
@@ -77,14 +81,20 @@ def build_federation(config: Config, dataset: Dataset, watch: Watch) -> Federati
         for k, share in enumerate(shared_out.shares)
     ]
     views = Views(dataset, streams, missing, degraded, config.degradation, config.assessment.calibration_rounds, seed)
-    indices = np.flatnonzero(dataset.split == TEST)
+    test, held = (np.flatnonzero(dataset.split == part) for part in (TEST, VALIDATION))
+
+    def impaired(samples: Indices, split: str) -> View:
+        missing = config.degradation.test_missing
+        return impair_test(dataset, samples, missing, degraded, config.degradation, seed, split)
+
     return Federation(
         config=config,
         dataset=dataset,
         partition=shared_out,
         views=views,
-        test=impair_test(dataset, indices, config.degradation.test_missing, degraded, config.degradation, seed),
-        test_client=None if dataset.client is None else dataset.client[indices],
+        test=impaired(test, "test"),
+        validation=impaired(held, "validation") if len(held) else None,
+        test_client=None if dataset.client is None else dataset.client[test],
         method=method,
         scale=scaler,
         setup=setup,
@@ -106,9 +116,12 @@ def _fit(config: Config, dataset: Dataset) -> tuple[Dataset, Partition, Imbalanc
     """Make everything that can fail because the configuration does not fit the data."""
     if config.data.modalities is not None:
         dataset = dataset.only(config.data.modalities)
+    if config.data.validation:
+        dataset = hold_out_validation(dataset, config.run.seed)
     check_settings(config, dataset)
     seed, names = config.run.seed, list(dataset.modalities)
     method = build_method(config.data, config.recipe, dataset.modalities, len(dataset.classes), seed)
+    check_fusion(config, method, dataset)
     shared_out = partition(dataset, config.clients, seed)
     check_presence(dataset, shared_out)
     dataset, shared_out = own(dataset, shared_out, config.clients.unimodal_share, seed)

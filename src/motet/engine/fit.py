@@ -6,10 +6,11 @@ import numpy as np
 import torch
 
 from motet.config import Config, RecipeSettings
-from motet.data.dataset import TEST, TRAIN, ArrayDataset, Dataset
+from motet.data.dataset import TEST, TRAIN, VALIDATION, ArrayDataset, Dataset
 from motet.data.partition import Partition
 from motet.errors import InputError, unknown
 from motet.learn.family import check_name
+from motet.learn.method import Method
 from motet.stream.degradation import degradations
 from motet.wire.codec import parse
 
@@ -80,6 +81,27 @@ def check_presence(dataset: Dataset, shared_out: Partition) -> None:
         raise InputError(
             f"no client has {absent[0]}: every training sample of {dataset.name} lacks it; "
             f"leave it out with --modalities {rest}"
+        )
+
+
+def check_fusion(config: Config, method: Method, dataset: Dataset) -> None:
+    """Refuse fusion weights that there is nothing to weight with, or nothing to fit on.
+
+    Raises
+    ------
+    InputError
+    """
+    if config.recipe.fusion == "equal":
+        return
+    if not method.objective.sums:
+        raise InputError(
+            f"--fusion {config.recipe.fusion} weights scores that are summed, which --objective "
+            f"{config.recipe.objective} does not do: use an objective of late fusion, such as late, or --fusion equal"
+        )
+    if not (dataset.split == VALIDATION).any():
+        raise InputError(
+            f"--fusion {config.recipe.fusion} is fitted on a validation split, which {dataset.name} does not have: "
+            "hold one out with --validation true"
         )
 
 

@@ -70,6 +70,8 @@ class Runner:
         self.evaluator = Evaluator(federation, self.client)
         blocks = method.network.block_of
         self.blocks = {m: [name for name, block in blocks.items() if block == m] for m in method.modalities}
+        held = federation.validation
+        self.validator = None if held is None else Evaluator(federation, self.client, held)
 
     def _choose(self) -> Engine:
         """Choose the engine: by the rule, or by the clock if that is asked for."""
@@ -142,14 +144,18 @@ class Runner:
         return state, tally.line(number, found, ledger, before.ledger, joined.get("prototypes"))
 
     def _evaluate(self, state: ServerState) -> dict[str, object]:
-        rounds = self.config.training.rounds
-        if state.round > rounds - TAIL:
-            found = self.evaluator.full(state)
-            state.tail = [*state.tail, found]
-            return found
-        if state.round % self.config.run.evaluate_every == 0:
+        last = state.round > self.config.training.rounds - TAIL
+        if not last and state.round % self.config.run.evaluate_every:
+            return {}
+        if self.validator is not None and self.config.recipe.fusion == "validation":
+            state.shared = {**state.shared, "fusion": self.validator.fusion(state)}
+        if not last:
             return self.evaluator.plain(state)
-        return {}
+        found = self.evaluator.full(state)
+        state.tail = [*state.tail, found]
+        if self.validator is not None:
+            state.validation = [*state.validation, self.validator.plain(state)]
+        return found
 
 
 def _stoppable(outcomes: Iterator[Outcome], stop: Stop) -> Iterator[Outcome]:

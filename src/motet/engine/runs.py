@@ -9,6 +9,7 @@ import torch
 from motet.config import Config, configure
 from motet.data.catalogue import open_dataset
 from motet.data.dataset import Dataset
+from motet.data.holdout import clients_before
 from motet.engine.federation import build_federation, check
 from motet.engine.interrupt import stop_on_signal
 from motet.engine.run import Finished, last_state, threads
@@ -146,9 +147,10 @@ def keep_worth(folder: Path, found: Worth) -> Path:
 
 def find_data(config: Config) -> Dataset:
     """Open the data set that a configuration names."""
-    return open_dataset(
-        config.data.data, clients=config.clients.clients, seed=config.run.seed, modalities=config.data.modalities
-    )
+    clients = config.clients.clients
+    if config.data.validation and clients is not None:
+        clients = clients_before(clients)  # so that simulated people are left when some are held out
+    return open_dataset(config.data.data, clients=clients, seed=config.run.seed, modalities=config.data.modalities)
 
 
 def _find_again(config: Config) -> Dataset:

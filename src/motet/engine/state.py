@@ -21,7 +21,7 @@ from motet.nets.network import State
 from motet.wire.ledger import Ledger
 
 Shared = dict[str, State]
-"""What the server sends to devices: kind (model, prototypes, quality) to a flat state."""
+"""What the server sends to devices: kind (model, prototypes, quality, fusion) to a flat state."""
 
 
 @dataclass
@@ -51,6 +51,8 @@ class ServerState:
     flags : FlagScores
     tail : list of dict
         The evaluations of the last ten rounds.
+    validation : list of dict
+        The same on the validation split; empty where there is none.
     samples : int
         Training samples times epochs, after the first round.
     largest : dict of str to int
@@ -69,6 +71,7 @@ class ServerState:
     online: Online = field(default_factory=Online)
     flags: FlagScores = field(default_factory=FlagScores)
     tail: list[dict[str, Any]] = field(default_factory=list)
+    validation: list[dict[str, Any]] = field(default_factory=list)
     samples: int = 0
     largest: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
@@ -89,6 +92,7 @@ class ServerState:
             "down": dict(self.ledger.down),
             "online": [self.online.hits, self.online.loss, self.online.samples],
             "tail": self.tail,
+            "validation": self.validation,
             "samples": self.samples,
             "largest": dict(self.largest),
             "seconds": dict(self.seconds),
@@ -132,6 +136,7 @@ class ServerState:
             online=Online(*rest["online"]),
             flags=FlagScores(flags),
             tail=rest["tail"],
+            validation=rest["validation"],
             samples=rest["samples"],
             largest=Counter(rest["largest"]),
             seconds=Counter(rest["seconds"]),

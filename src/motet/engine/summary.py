@@ -15,7 +15,7 @@ from motet.learn.recipe import RECIPES
 from motet.learn.sample import Batch
 from motet.measure.accuracy import mean
 from motet.nets.encoder import blank, choose
-from motet.record.result import Assessment, Bytes, Device, Engine, Metrics, Online, Result, Round, Time
+from motet.record.result import Assessment, Bytes, Device, Engine, Metrics, Online, Result, Round, Time, Validation
 
 
 def summarise(federation: Federation, state: ServerState, history: list[Round], engine: Engine) -> Result:
@@ -37,6 +37,7 @@ def summarise(federation: Federation, state: ServerState, history: list[Round], 
         data=_data(federation),
         final=Metrics(**state.tail[-1]),
         tail=Metrics(**mean(state.tail)),
+        validation=_validation(state),
         online=_online(state),
         assessment=_assessment(federation, state),
         bytes=Bytes(
@@ -86,9 +87,17 @@ def _data(federation: Federation) -> dict[str, Any]:
         },
         "train_samples": sum(len(share) for share in federation.partition.shares),
         "test_samples": len(federation.test.y),
+        "validation_samples": 0 if federation.validation is None else len(federation.validation.y),
         "parameters": sum(value.numel() for value in federation.method.network.state().values()),
         **federation.partition.report(dataset),
     }
+
+
+def _validation(state: ServerState) -> Validation | None:
+    if not state.validation:
+        return None
+    kept = [{name: each[name] for name in Validation.model_fields if name in each} for each in state.validation]
+    return Validation(**mean(kept), fusion={m: float(weight) for m, weight in state.shared.get("fusion", {}).items()})
 
 
 def _online(state: ServerState) -> Online | None:

@@ -108,6 +108,8 @@ class Method:
             aux["prototypes"] = proto.from_state(shared["prototypes"], self.settings.prototype_temperature)
         if self.objective.shares_scores:
             aux["scores"] = shared.get("scores", {})
+        if "fusion" in shared:
+            aux["fusion"] = shared["fusion"]
         return aux
 
     def survey(self, params: State, encoded: PerModality, batch: Batch) -> State:
@@ -143,7 +145,16 @@ class Method:
         """Predict class scores (B, C) from encoded samples, without labels."""
         net = self.network.bind(params)
         slots, _ = self._slots(net, aux, encoded, batch._replace(y=None))
-        return self.objective.logits(net, slots)
+        if "fusion" not in aux:
+            return self.objective.logits(net, slots)
+        own = self.objective.own_logits(net, slots)
+        return torch.stack([aux["fusion"][m] * z for m, z in own.items()]).sum(0)
+
+    def own_logits(self, params: State, aux: dict[str, Any], encoded: PerModality, batch: Batch) -> Tensor:
+        """Predict class scores by each modality alone, (B, M, C), where the prediction is their sum."""
+        net = self.network.bind(params)
+        slots, _ = self._slots(net, aux, encoded, batch._replace(y=None))
+        return torch.stack(list(self.objective.own_logits(net, slots).values()), dim=1)
 
     def _slots(self, net: Net, aux: dict[str, Any], encoded: PerModality, batch: Batch) -> tuple[Slots, dict[str, Any]]:
         """Return the slots that the fusion sees, and `aux` with what good features would be (``expected``)."""

@@ -46,6 +46,18 @@ class Metrics(_Record):
     )
 
 
+class Validation(_Record):
+    """How well the model predicts the validation split, mean over the evaluations of the last 10 rounds."""
+
+    accuracy: float
+    balanced_accuracy: float
+    loss: float
+    worst_class: float
+    fusion: dict[str, float] = Field(
+        default={}, description="modality -> weight of its scores after the last round, where it was fitted"
+    )
+
+
 class Online(_Record):
     """Prequential figures: each arrival predicted before it is learnt from, cumulative over rounds and clients."""
 
@@ -149,6 +161,7 @@ class Result(_Record):
     data: dict[str, Any] = Field(description="name, modalities, classes, samples, and how they were shared out")
     final: Metrics
     tail: Metrics = Field(description="mean over the evaluations of the last 10 rounds")
+    validation: Validation | None = Field(default=None, description="null where the data have no such split")
     online: Online | None
     assessment: Assessment | None
     bytes: Bytes

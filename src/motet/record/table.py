@@ -14,7 +14,7 @@ from motet.measure.statistics import standard_deviation
 from motet.record.comparison import mean_known, runs_by_recipe
 from motet.record.result import Comparison, Paired, Result
 from motet.record.verdict import is_upper_bound
-from motet.record.wording import NONE, duration, interval, percent, points, probability, size, spread
+from motet.record.wording import NONE, duration, interval, number, percent, points, probability, size, spread
 from motet.record.worth import Share, Worth
 
 BOUND_NOTE = "upper bound: sees data that the others do not"
@@ -84,6 +84,10 @@ def run_rows(result: Result) -> list[tuple[str, str]]:
         ("macro F1", percent(tail.macro_f1)),
         ("worst class", percent(tail.worst_class)),
     ]
+    if result.validation:
+        found.append(("accuracy on validation", percent(result.validation.accuracy)))
+        fusion = ", ".join(f"{m} {number(weight)}" for m, weight in result.validation.fusion.items())
+        found += [("fusion weights", fusion)] if fusion else []
     if result.online:
         found.append(("online accuracy", f"{percent(result.online.accuracy)} of {result.online.samples:,} arrivals"))
     return [

@@ -236,8 +236,9 @@ def impair_test(
     degraded: Imbalance,
     settings: DegradationSettings,
     seed: int,
+    split: str = "test",
 ) -> View:
-    """Return the test split as `--test-missing` and `--test-degradation` leave it."""
+    """Return a split that is evaluated as `--test-missing` and `--test-degradation` leave it."""
     names = list(dataset.modalities)
     x = dataset.take(indices)
     recorded = np.stack([dataset.present[m][indices] for m in names], axis=1)
@@ -245,13 +246,13 @@ def impair_test(
     hit = np.full(len(indices), NONE)
     if settings.test_degradation is not None:
         items = np.arange(len(indices))
-        ranks = np.stack([uniform(seed, f"test/which/{m}", item=items) for m in names], axis=1)
-        hit = degraded.choose(present, uniform(seed, "test/bias", item=items), ranks)
+        ranks = np.stack([uniform(seed, f"{split}/which/{m}", item=items) for m in names], axis=1)
+        hit = degraded.choose(present, uniform(seed, f"{split}/bias", item=items), ranks)
     flags = {}
     for i, m in enumerate(names):
         flags[m] = (hit == i) & present[:, i]
         if settings.test_degradation is not None and flags[m].any():
-            rng = generator(seed, "test/degradation", item=i)
+            rng = generator(seed, f"{split}/degradation", item=i)
             x[m] = x[m].copy()
             x[m][flags[m]] = degrade(
                 dataset.modalities[m], settings.test_degradation, x[m][flags[m]], settings.degradation_strength, rng

@@ -63,6 +63,9 @@ class Objective:
         """Whether the server is told of the survey, and answers with the mean score of each modality."""
         return False
 
+    sums = False
+    """Whether class scores are a sum of the modalities' own, so that they can be weighted (`--fusion validation`)."""
+
     def parts(self, modalities: list[str], features: int, classes: int) -> Parts:
         """Return the heads to build behind encoders of `features` width."""
         raise NotImplementedError
@@ -102,3 +105,7 @@ class Objective:
     def correct(self, gradients: State, noise: State) -> State:
         """Return the gradients to step by; `noise` holds standard normal numbers for each, where `noisy`."""
         return gradients
+
+    def own_logits(self, net: Net, slots: Slots) -> PerModality:
+        """Return the terms, (B, C) for each modality, whose sum `logits` is; only where `sums`."""
+        raise NotImplementedError

@@ -19,6 +19,8 @@ from motet.learn.sample import Batch, Net, PerModality, Slots
 class Late(Objective):
     """Cross-entropy of the summed logits of one linear head per modality; a slot not used adds nothing."""
 
+    sums = True
+
     def parts(self, modalities: list[str], features: int, classes: int) -> Parts:
         return {f"head.{m}": partial(nn.Linear, features, classes) for m in modalities}
 
@@ -27,7 +29,10 @@ class Late(Objective):
         return F.cross_entropy(self.logits(net, slots), batch.y, reduction="none")
 
     def logits(self, net: Net, slots: Slots) -> Tensor:
-        return torch.stack(list(modality_logits(net, slots).values())).sum(0)
+        return torch.stack(list(self.own_logits(net, slots).values())).sum(0)
+
+    def own_logits(self, net: Net, slots: Slots) -> PerModality:
+        return modality_logits(net, slots)
 
 
 def modality_logits(net: Net, slots: Slots, modalities: Iterable[str] | None = None) -> PerModality:

@@ -13,6 +13,11 @@ from motet.record.wording import count, listed, number, percent
 
 Settings = Mapping[str, Any]
 _OPTIMISERS = {"sgd": "SGD", "adam": "Adam"}
+_SAMPLES = {
+    "train_samples": "training samples",
+    "validation_samples": "validation samples",
+    "test_samples": "test samples",
+}
 
 
 def setting(results: Sequence[Result], config: Settings) -> list[tuple[str, str]]:
@@ -57,8 +62,8 @@ def _data(result: Result, config: Settings) -> str:
     parts += [count(amount, "class", "classes")] if isinstance(amount, int) else []
     parts += [
         f"{number(result.data[key])} {what}"
-        for key, what in (("train_samples", "training samples"), ("test_samples", "test samples"))
-        if _real(result.data.get(key))
+        for key, what in _SAMPLES.items()
+        if _real(result.data.get(key)) and result.data[key]
     ]
     noise = config.get("noise")
     if isinstance(noise, Mapping) and noise:
