@@ -8,7 +8,7 @@ import pytest
 from synthetic import result
 
 from motet.record.comparison import compare
-from motet.record.result import Comparison, Meaning, Result
+from motet.record.result import Comparison, Meaning, Result, Validation
 from motet.record.warnings import comparison_warnings, run_warnings
 
 FINE = Meaning(agreement={"acc~gyro": 0.1}, separation={"acc": 0.1, "gyro": 0.8})
@@ -172,3 +172,61 @@ def test_recipes_that_need_other_advice_are_told_apart() -> None:
 
 def test_a_comparison_without_faults() -> None:
     assert comparison_warnings(compared({"pmm": [run(FINE, "pmm")], "qqr": [run(FINE)]})) == []
+
+
+# --- Below joint fusion ------------------------------------------------------------------------------------------
+
+
+def validated(name: str, accuracies: list[float], **changes: Any) -> list[Result]:
+    """Return runs of a recipe that are so good on validation."""
+    return [
+        run(None, name, seed, **changes).model_copy(
+            update={"validation": Validation(accuracy=accuracy, balanced_accuracy=0.5, loss=1.0, worst_class=0.0)}
+        )
+        for seed, accuracy in enumerate(accuracies)
+    ]
+
+
+JOINT = {"fedavg": {"missing": "zero"}, "partial": {"missing": "skip"}}
+LATE = {"objective": "late", "missing": "skip"}
+
+
+def against_joint(late: list[float], **joint: list[float]) -> list[str]:
+    rows = {name: validated(name, accuracies, recipe=JOINT[name]) for name, accuracies in joint.items()}
+    return comparison_warnings(compared(rows | {"late": validated("late", late, recipe=LATE)}))
+
+
+def test_late_fusion_below_joint_on_validation() -> None:
+    """Differences of -4, -6 and -5 points: mean -5, and 4.303 x 1 / sqrt 3 = 2.48 to either side."""
+    (said,) = against_joint([0.66, 0.64, 0.65], partial=[0.70, 0.70, 0.70])
+    assert said == (
+        "late is below joint fusion (partial) on validation by 5.0 points (95 % interval 2.5 to 7.5): strong label "
+        "skew or a useless modality may be why; try --fusion validation where scores are summed, or a joint objective."
+    )
+
+
+def test_it_is_held_against_the_joint_recipe_that_does_the_same_with_absence() -> None:
+    assert "(partial)" in against_joint([0.5] * 3, fedavg=[0.6, 0.6, 0.6], partial=[0.7, 0.7, 0.7])[0]
+    assert against_joint([0.65] * 3, fedavg=[0.7, 0.7, 0.7], partial=[0.6, 0.6, 0.6]) == []
+    assert "(fedavg)" in against_joint([0.5] * 3, fedavg=[0.6, 0.6, 0.6])[0]
+
+
+@pytest.mark.parametrize(
+    ("late", "joint"),
+    [
+        ([0.66, 0.64, 0.65], [0.60, 0.60, 0.60]),  # above
+        ([0.69, 0.71, 0.65], [0.70, 0.70, 0.70]),  # the seeds do not show it
+        ([0.5], [0.9]),  # one seed has no interval
+    ],
+)
+def test_nothing_is_said_of_what_seeds_do_not_show(late: list[float], joint: list[float]) -> None:
+    assert against_joint(late, partial=joint) == []
+
+
+def test_without_validation_or_a_fair_joint_recipe_nothing_is_said() -> None:
+    late = validated("late", [0.5] * 3, recipe=LATE)
+    unknown = [run(None, "partial", seed, recipe=JOINT["partial"]) for seed in range(3)]
+    bound = validated("full", [0.9] * 3, recipe={"upper_bound": True})
+    also_late = validated("late-unimodal", [0.9] * 3, recipe=LATE)
+    for other in ({"partial": unknown}, {"full": bound}, {"late-unimodal": also_late}):
+        assert comparison_warnings(compared(other | {"late": late})) == []

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from motet.measure.statistics import paired_difference
 from motet.record.comparison import runs_by_recipe
 from motet.record.result import Comparison, Meaning, Result
-from motet.record.wording import listed, number
+from motet.record.verdict import is_upper_bound
+from motet.record.wording import gap, gap_interval, listed, number
 
 LEAST = 0.1
 """An agreement or a separation below this is as good as none."""
@@ -46,14 +48,16 @@ def run_warnings(result: Result) -> list[str]:
 
 
 def comparison_warnings(comparison: Comparison) -> list[str]:
-    """Warn about a comparison: once for all recipes and seeds that have the same fault."""
+    """Warn about a comparison: once for all recipes and seeds with the same fault, then of those below joint fusion."""
     told: dict[tuple[str, str], list[str]] = {}
-    for recipe, runs in runs_by_recipe(comparison).items():
+    recipes = runs_by_recipe(comparison)
+    for recipe, runs in recipes.items():
         for found in _findings(runs):
             seeds = f"{found.seeds} of {len(runs)} seeds" if len(runs) > 1 else ""
             whose = f"{recipe}{_bracketed(', '.join(filter(None, (found.where, seeds))))}"
             told.setdefault((found.what, found.therefore), []).append(whose)
-    return [f"{what} with {listed(whose)}: {therefore}" for (what, therefore), whose in told.items()]
+    said = [f"{what} with {listed(whose)}: {therefore}" for (what, therefore), whose in told.items()]
+    return said + _below_joint(recipes)
 
 
 def _findings(runs: Sequence[Result]) -> list[Finding]:
@@ -140,6 +144,38 @@ def _unowned(runs: Sequence[Result]) -> Finding | None:
         ", ".join(names),
         sum(map(bool, unowned)),
     )
+
+
+def _below_joint(recipes: Mapping[str, Sequence[Result]]) -> list[str]:
+    """Warn of recipes that joint fusion beats on validation; of several joint ones, by the most alike."""
+    known = {
+        name: runs
+        for name, runs in recipes.items()
+        if all(run.validation for run in runs) and not is_upper_bound(name, runs)
+    }
+    joint = [name for name, runs in known.items() if runs[0].recipe.get("objective") == "joint"]
+    said = []
+    for name, runs in known.items():
+        if name in joint or not joint:
+            continue
+        rival = min(joint, key=lambda other: _unlike(known[other][0], runs[0]))
+        apart = paired_difference(_validated(runs), _validated(known[rival]))
+        if apart.below:
+            said.append(
+                f"{name} is below joint fusion ({rival}) on validation by {gap(apart.mean)}"
+                f"{gap_interval(apart.mean, apart.interval)}: strong label skew or a useless modality may be why; "
+                "try --fusion validation where scores are summed, or a joint objective."
+            )
+    return said
+
+
+def _unlike(one: Result, other: Result) -> list[bool]:
+    """Say in which choices two recipes differ, the weightiest first."""
+    return [one.recipe.get(choice) != other.recipe.get(choice) for choice in ("missing", "aggregate", "degraded")]
+
+
+def _validated(runs: Sequence[Result]) -> list[float]:
+    return [run.validation.accuracy for run in runs if run.validation]
 
 
 def _bracketed(text: str) -> str:
