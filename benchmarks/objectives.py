@@ -67,9 +67,32 @@ paired differences to the first row, in points (Student's t)."""
 
 PHONE = {"unimodal_share": 0.5, "rounds": 100, **ADAM}
 LATE = ("late", "late-unimodal", "fedmchain", "fedmchain-mean", "fedmchain-alone")
+TAUGHT = ("fedavg", "late-unimodal", "fedcmi", "fedcmi-untaught", "fedcmi-plain")
+HALF = {"unimodal_share": 0.5, "rounds": 60, **ADAM, "encoder": "summary"}
+DIGITS = {"partition": "dirichlet", "alpha": 0.5, "clients": 10, "noise": "image=1.5,audio=1"}
 STUDIES = {
     "phonewatch-summary": Study(
         "Phone and watch, half the clients with one sensor", "phonewatch.npz", LATE, {**PHONE, "encoder": "summary"}
+    ),
+    "phonewatch-raw": Study(
+        "The same with convolutions over the raw signals",
+        "phonewatch.npz",
+        LATE[:3],
+        {**PHONE, "encoder": "conv", "rounds": 40},
+        like="phonewatch-summary",
+        seeds=3,
+    ),
+    "avdigits": Study(
+        "Spoken and written digits, with noise that makes them equally hard",
+        "avdigits.npz",
+        LATE,
+        {**DIGITS, "encoder": "mlp", "rounds": 60, **ADAM},
+    ),
+    "infiltration-ucihar": Study(
+        "Infiltration: acceleration and rotation, half the clients with one sensor", "ucihar.npz", TAUGHT, HALF
+    ),
+    "infiltration-phonewatch": Study(
+        "Infiltration: phone and watch, half the clients with one sensor", "phonewatch.npz", TAUGHT, HALF
     ),
 }
 
