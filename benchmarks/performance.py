@@ -70,6 +70,11 @@ def methods(measured: dict[str, Any]) -> str:
             seconds = measured["recipes"][flags]
             cells.append(f"{statistics.median(seconds[recipe]) / statistics.median(seconds['fedavg']):.2f}")
         rows.append(f"| `{recipe}` | {' | '.join(cells)} |")
+    rows += ["", "| recipe | of fedavg |", "|---|---|"]
+    for recipe, seconds in measured["more"].items():
+        rows.append(
+            f"| `{recipe}` | {statistics.median(seconds) / statistics.median(measured['more']['fedavg']):.2f} |"
+        )
     nothing = [
         f"{statistics.median(seconds) / int(clients) * 1e3:.3f} ms in the {engine} at {int(clients):,} clients"
         for clients, engines in measured["nothing"].items()
@@ -175,7 +180,8 @@ def main() -> None:
     if found := read("rivals"):
         parts += ["## Against other simulators", OTHERS, rivals(found)]
     if found := read("methods"):
-        setting = "100 clients with 20 samples, sensors missing and degraded half of the time; medians of 30 rounds."
+        setting = "100 clients with 20 samples, sensors missing and degraded half of the time; medians of 30 rounds. "
+        setting += "A round of fedmchain goes over the samples once for each of the two modalities."
         parts += ["## What methods cost", setting, methods(found)]
     if found := read("growth"):
         curves(found)

@@ -51,6 +51,6 @@ def test_what_is_kept_knows_who_sent_what() -> None:
     assert found.holders(["b"]).tolist() == [1, 2]
     assert found.holders(["head.a"]).tolist() == [2]
     everyone = found.holders(found.names)
-    assert [piece.tolist() for piece in found.pieces(found.names, everyone)] == [[[0, 0], [1, 2]], [[6], [7]]]
+    assert [piece.tolist() for piece in found.pieces(found.names, everyone)] == [[[0, 0, 6], [1, 2, 7]]]
     parts = found.by_key(found.names, doubles([1, 2, 3]))
     assert {name: value.tolist() for name, value in parts.items()} == {"head.a": [1, 2], "b": [3]}

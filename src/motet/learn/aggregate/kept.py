@@ -109,7 +109,7 @@ class Kept:
         return found
 
     def pieces(self, names: Iterable[str], clients: Tensor) -> Iterator[Tensor]:
-        """Yield some keys of some clients, all their coordinates piece by piece.
+        """Yield some keys of some clients, one after another, in pieces that may hold several keys or part of one.
 
         Parameters
         ----------
@@ -122,13 +122,19 @@ class Kept:
         float64 (n, c)
             Zero where a client has not sent the key.
         """
-        width = max(1, PIECE // len(clients))
+        width, waiting, parts = max(1, PIECE // len(clients)), 0, list[Tensor]()
         for name in names:
             place = torch.searchsorted(clients, self.holders([name]))
             for low in range(0, self._sizes[name], width):
                 high = min(low + width, self._sizes[name])
+                if waiting + high - low > width:
+                    yield torch.cat(parts, dim=1)
+                    waiting, parts = 0, []
                 sent = torch.cat([rows.between(low, high) for rows in self._rows[name]])
-                yield sent.new_zeros(len(clients), high - low).index_copy(0, place, sent)
+                everyone = len(place) == len(clients)
+                parts.append(sent if everyone else sent.new_zeros(len(clients), high - low).index_copy(0, place, sent))
+                waiting += high - low
+        yield torch.cat(parts, dim=1)
 
     def by_key(self, names: Sequence[str], joined: Tensor) -> State:
         """Take the coordinates of some keys, one after another, apart."""

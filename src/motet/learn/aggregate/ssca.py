@@ -60,33 +60,31 @@ class SSCA(OfAll):
         """Return a block's step, its keys one after another."""
         clients = kept.holders(names)
         weights = kept.weights[clients]
-        clusters = _clusters(_agreement(kept, names, clients), self.agreement)
-        step = torch.cat([self._joined(piece, weights, clusters) for piece in kept.pieces(names, clients)])
-        longest = _sum(weights, _lengths(kept, names, clients)) / weights.sum()
+        cluster = _clusters(_agreement(kept, names, clients), self.agreement)
+        step = torch.cat([self._joined(piece, weights, cluster) for piece in kept.pieces(names, clients)])
+        longest = weights @ _lengths(kept, names, clients) / weights.sum()
         length = step.norm()
         return step * (longest / length) if self.cap and bool(length > longest) else step
 
-    def _joined(self, values: Tensor, weights: Tensor, clusters: list[list[int]]) -> Tensor:
+    def _joined(self, values: Tensor, weights: Tensor, cluster: Tensor) -> Tensor:
         """Merge clients to clusters and these to one, (n, c) to (c,)."""
-        merged = torch.stack([self._merge(values[own], weights[own]) for own in clusters])
-        return self._merge(merged, torch.stack([weights[own].sum() for own in clusters]))
+        masses = _sums(weights, cluster)
+        return self._merge(self._merge(values, weights, cluster), masses, torch.zeros_like(masses).long())[0]
 
-    def _merge(self, values: Tensor, weights: Tensor) -> Tensor:
-        """Merge by the elected signs, (n, c) to (c,)."""
-        elected = _sum(weights, values).sign()
-        agreeing = values.sign() == elected
-        total = _sum(weights, torch.where(agreeing, values, 0))
+    def _merge(self, values: Tensor, weights: Tensor, group: Tensor) -> Tensor:
+        """Merge the rows of each group by the elected signs, (n, c) to (groups, c)."""
+        weighted = weights[:, None] * values
+        elected = _sums(weighted, group).sign()
+        agreeing = (values.sign() == elected[group]) & (values != 0)
+        total = _sums(torch.where(agreeing, weighted, 0), group)
         if self.denominator == "mass":
-            return total / weights.sum()
-        return total / torch.where(elected != 0, _sum(weights, agreeing.double()), 1)
+            return total / _sums(weights, group)[:, None]
+        return total / torch.where(elected != 0, _sums(weights[:, None] * agreeing, group), 1)
 
 
-def _sum(weights: Tensor, values: Tensor) -> Tensor:
-    """Return sum_i w_i V_i, row after row."""
-    total = torch.zeros(values.shape[1:], dtype=torch.float64)
-    for weight, row in zip(weights.tolist(), values, strict=True):
-        total = total + weight * row
-    return total
+def _sums(rows: Tensor, group: Tensor) -> Tensor:
+    """Sum the rows of each group, row after row."""
+    return rows.new_zeros(int(group.max()) + 1, *rows.shape[1:]).index_add_(0, group, rows)
 
 
 def _agreement(kept: Kept, names: list[str], clients: Tensor) -> Tensor:
@@ -101,15 +99,14 @@ def _agreement(kept: Kept, names: list[str], clients: Tensor) -> Tensor:
     return torch.where(overlap >= LEAST_OVERLAP, agreed / overlap.clamp(min=1), 0)
 
 
-def _clusters(agreement: Tensor, least: float) -> list[list[int]]:
-    """Return the clients of each cluster, in client order."""
+def _clusters(agreement: Tensor, least: float) -> Tensor:
+    """Return the cluster of each client, int64 (n,), numbered in the order of their first clients."""
     if len(agreement) == 1:
-        return [[0]]
+        return torch.zeros(1, dtype=torch.int64)
     tree = linkage(squareform(1 - agreement.numpy(), checks=False), "average")
-    found: dict[int, list[int]] = {}
-    for client, label in enumerate(fcluster(tree, 1 - least, "distance").tolist()):
-        found.setdefault(label, []).append(client)
-    return list(found.values())
+    labels = fcluster(tree, 1 - least, "distance").tolist()
+    order = {label: place for place, label in enumerate(dict.fromkeys(labels))}
+    return torch.tensor([order[label] for label in labels])
 
 
 def _lengths(kept: Kept, names: list[str], clients: Tensor) -> Tensor:
