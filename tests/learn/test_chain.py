@@ -68,6 +68,29 @@ def test_an_absent_modality_has_no_phase_and_no_part_in_the_chain() -> None:
     assert losses(sample("abc", present={"b": [False]})) == pytest.approx([ALONE, 0, (ALONE + BOTH) / 2])
 
 
+def test_what_stands_in_for_an_absent_modality_is_no_part_of_the_chain() -> None:
+    method, params = by_hand(missing="prototype")
+    aux = aux_of(method, params, {m: {1: [2.0, 0.0]} for m in "ab"})
+    batch = sample(present={"a": [False]})
+    found = [float(loss_and_gradient(method, params, aux, batch, phase)[0]) for phase in method.phases()]
+    assert found == pytest.approx([0, ALONE])
+    logits = method.logits(params, aux, method.encode(params, batch.x), batch)
+    torch.testing.assert_close(logits, torch.tensor([[0.0, 3 * LN3]], dtype=torch.float64))  # the prototype says 2 ln 3
+
+
+def test_a_bad_modality_that_is_left_out_has_no_phase() -> None:
+    assert losses(sample(quality={"b": [0.5]}), degraded="drop") == pytest.approx([ALONE, 0])
+
+
+def test_parts_that_others_bring_learn_in_every_phase() -> None:
+    finished = finish(toy(), recipe="late", objective="chain", missing="infiltration", missing_rate=0.5)
+    method = finished.federation.method
+    start, end = method.network.state(), trained(finished)
+    assert all(set(method.network.names["infiltration.m0"]) <= set(method.trains(p)) for p in method.phases())
+    assert set(method.trains(method.phases()[0])).isdisjoint(method.network.names["head.m1"])
+    assert end.keys() == start.keys()
+
+
 def test_the_mean_is_over_the_samples_that_have_the_modality() -> None:
     x = {m: [[1.0, 0.0]] * 4 for m in "ab"}
     batch = rows(x, [1] * 4, present={"b": [True, False, False, True]}, mask=[True, True, True, False])

@@ -16,6 +16,7 @@ from motet.learn.drift.moon import Moon
 from motet.learn.drift.none import NoDrift
 from motet.learn.drift.proximal import Proximal
 from motet.learn.drift.scaffold import Scaffold
+from motet.learn.sample import Slots
 
 
 def test_proximal_is_half_mu_times_the_squared_distance_to_the_model_received() -> None:
@@ -135,18 +136,21 @@ def test_features_are_pushed_from_the_previous_model_s_to_the_received_one_s() -
     previous = {"a": [[0.0, 1.0]], "b": [[0.0, 1.0]]}
     features = [{m: torch.tensor(v, dtype=torch.float64) for m, v in own.items()} for own in (received, previous)]
     batch = batch._replace(received=features[0], previous=features[1])
-    found = Moon(mu=3.0, tau=0.5).feature_penalty(encoded, {}, batch)
+    found = Moon(mu=3.0, tau=0.5).feature_penalty(Slots(encoded, encoded, batch.present), {}, batch)
     # similarities 1 and 1/2: -3 log(e^2 / (e^2 + e^1))
     assert float(found) == pytest.approx(3 * math.log(1 + math.exp(-1)))
     gradient = torch.autograd.grad(found.sum(), encoded["a"])[0]
     assert float(gradient[0, 1]) > 0  # a step leads away from (0, 1)
 
 
-def test_an_absent_modality_is_no_part_of_the_features() -> None:
-    batch = rows({"a": [[1.0, 0.0]], "b": [[0.0, 1.0]]}, [0], present={"b": [False]})
+@pytest.mark.parametrize("kind", ["present", "used"])
+def test_an_absent_modality_or_one_left_out_is_no_part_of_the_features(kind: str) -> None:
+    without = {"a": [True], "b": [False]}
+    batch = rows({"a": [[1.0, 0.0]], "b": [[0.0, 1.0]]}, [0], present=without if kind == "present" else None)
     other = {"a": torch.tensor([[1.0, 0.0]]).double(), "b": torch.tensor([[7.0, -3.0]]).double()}
     batch = batch._replace(received=other, previous=batch.x)
-    assert float(Moon().feature_penalty(batch.x, {}, batch)) == pytest.approx(math.log(2))  # no difference left
+    slots = Slots(batch.x, batch.x, {m: torch.tensor(without[m] if kind == "used" else [True]) for m in "ab"})
+    assert float(Moon().feature_penalty(slots, {}, batch)) == pytest.approx(math.log(2))  # no difference left
 
 
 def test_in_its_first_round_nothing_pulls_a_client() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from checks import aux_of, finish, known_features, loss_and_gradient, method_for, rows, slots_of, toy, vectors, weights
 from torch import Tensor
 
+from motet.learn.degraded.drop import Drop
 from motet.learn.method import Method
 from motet.learn.objective.infiltrate import TAUGHT, UNTAUGHT, temperature
 from motet.learn.sample import Batch
@@ -101,6 +103,15 @@ def test_a_sample_with_one_modality_has_the_fusion_s_loss_alone() -> None:
     assert loss(batch)[0] == pytest.approx(cross_entropy(sigmoid(3.0)))
 
 
+def test_a_bad_modality_that_is_left_out_neither_teaches_nor_is_taught() -> None:
+    method, params = by_hand(missing="skip")
+    method = dataclasses.replace(method, degraded=Drop())
+    batch = rows(SAMPLE, [1], quality={"b": [0.5]})
+    found, gradient = loss_and_gradient(method, params, aux_of(method, params, {}), batch, TAUGHT)
+    assert float(found) == pytest.approx(cross_entropy(sigmoid(1.0)))  # the fusion of a alone
+    assert not any(bool(value.any()) for name, value in gradient.items() if ".b." in name)
+
+
 def test_with_three_modalities_the_dominant_one_teaches_both_others() -> None:
     batch = rows({"a": [[1.0, 0.0]], "b": [[0.5, 0.0]], "c": [[0.0, 0.0]]}, [1])
     own = cross_entropy(FUSED) + 2 * (cross_entropy(OWN_A) + cross_entropy(OWN_B) + cross_entropy(0.5))
@@ -181,7 +192,7 @@ def test_the_parts_are_those_of_the_modality_s_block() -> None:
     method = method_for(vectors(2), 3, recipe="fedcmi")
     blocks = {block: {name.partition(".")[0] for name in names} for block, names in method.network.blocks.items()}
     own = {"encoder", "self", "infiltration", "classifier"}
-    assert blocks == {"m0": own, "m1": own, "head": {"head"}}
+    assert blocks == {"m0": own, "m1": own, "head.": {"head"}}
 
 
 def test_global_dominance_is_told_up_and_down() -> None:

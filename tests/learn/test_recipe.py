@@ -69,8 +69,22 @@ def test_a_control_differs_from_its_recipe_in_one_choice(name: str) -> None:
 
 
 def test_controls_of_recipes_are_found_by_name() -> None:
-    assert controls(["fedcmi", "fedavg", "qqr"]) == [name for name in CONTROLS if not name.startswith("fedmchain")]
+    assert controls(["fedcmi", "fedavg", "qqr"], {"rounds": 3}) == [
+        n for n in CONTROLS if not n.startswith("fedmchain")
+    ]
     assert {name for name, row in RECIPES.items() if row.control_of} == set(CONTROLS)
+
+
+def test_what_a_control_leaves_out_cannot_be_given_for_all() -> None:
+    with pytest.raises(InputError, match="fedmchain-alone is fedmchain with another objective, so --objective cannot"):
+        controls(["fedmchain"], {"objective": "chain:order=rotating"})
+    assert controls(["qqr"], {"objective": "late"}) == ["qqr-quantity", "qqr-quality"]
+
+
+@pytest.mark.parametrize("name", ["scaffold", "moon", "fedproto"])
+def test_the_shorthand_takes_no_other_drift_s_place(name: str) -> None:
+    assert refusal(recipe=name, proximal=0.1).startswith("--proximal does not go with --drift ")
+    assert resolve({"recipe": "fedcmi", "proximal": 0.5}).recipe.drift == "proximal:mu=0.5"
 
 
 def test_full_alone_sees_data_that_nothing_happened_to() -> None:

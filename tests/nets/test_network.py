@@ -113,5 +113,5 @@ def test_a_modality_s_parts_are_one_block(network: Network) -> None:
     } == {
         "encoder.acc": "acc",
         "head.acc": "acc",
-        "head": "head",
+        "head": "head.",
     }

@@ -201,7 +201,7 @@ def test_late_fusion_below_joint_on_validation() -> None:
     (said,) = against_joint([0.66, 0.64, 0.65], partial=[0.70, 0.70, 0.70])
     assert said == (
         "late is below joint fusion (partial) on validation by 5.0 points (95 % interval 2.5 to 7.5): strong label "
-        "skew or a useless modality may be why; try --fusion validation where scores are summed, or a joint objective."
+        "skew or a useless modality may be why; try --fusion validation, or a joint objective."
     )
 
 

@@ -89,7 +89,7 @@ def test_q_gives_its_bits(bits: int) -> None:
         ("topk", 0.2, False),
         ("topk+memory", 0.2, True),
         ("topk:share=0.05", 0.05, False),
-        ("topk+memory:share=1", 1, True),
+        ("topk+memory:share=1", 1, False),
     ],
 )
 def test_topk_sends_a_share_and_may_keep_the_rest(upload: str, share: float, memory: bool) -> None:

@@ -129,7 +129,7 @@ class Client:
         model = self.method.aggregate.receive(shared["model"], section(private, "model"))
         own = section(private, "drift") or self.method.drift.begin(model)
         residual = section(private, "upload")
-        if self.coding.memory and not residual:
+        if self.coding.memory and not residual and not self.method.aggregate.personal:
             residual = {name: torch.zeros_like(value) for name, value in model.items()}
         return Begun(model, own, shared.get("drift", {}), residual)
 

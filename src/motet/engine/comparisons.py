@@ -72,7 +72,8 @@ def plan(recipes: list[str], seeds: int, given: Mapping[str, Any], controls: boo
         raise InputError("--recipes names none: give at least one, such as fedavg,qqr")
     if len(set(names)) < len(names):
         raise InputError(f"--recipes names one twice: {','.join(names)}")
-    names += [name for name in controls_of(names) if controls and name not in names]
+    if controls:
+        names += [name for name in controls_of(names, given) if name not in names]
     if seeds < 1:
         raise InputError(f"--seeds must be at least 1, not {seeds}")
     shared = {key: value for key, value in given.items() if key not in ("recipe", "seed")}

@@ -13,7 +13,7 @@ from motet.engine.client import Client
 from motet.engine.encoded import Encoded
 from motet.engine.federation import Federation
 from motet.engine.state import ServerState
-from motet.learn.fusion import fit_weights
+from motet.learn.fusion import SMALLEST, fit_weights
 from motet.measure.accuracy import accuracy, by_client, mean, scores
 from motet.measure.complementarity import complementarity, double_fault
 from motet.measure.dominance import dominance
@@ -52,7 +52,7 @@ class Evaluator:
     def fusion(self, state: ServerState) -> State:
         """Return the weights of the modalities' own scores that fit the split best (see `motet.learn.fusion`)."""
         own = [encoded.own_logits() for encoded in self.encoded(state)]
-        weights = fit_weights(np.concatenate(own), np.tile(self.view.y, len(own)))
+        weights = fit_weights(np.concatenate(own), np.tile(self.view.y, len(own))).clip(min=SMALLEST)
         return {m: torch.tensor(weight, dtype=self.client.dtype) for m, weight in zip(self.names, weights, strict=True)}
 
     def encoded(self, state: ServerState) -> Iterator[Encoded]:
@@ -72,12 +72,17 @@ class Evaluator:
         found, y = self._scores(logits, encoded), self.view.y
         there = {m: encoded.there((m,)) for m in self.names}
         present = {kept: accuracy(own, y, encoded.there(kept)) for kept, own in logits.items()}
+        common = np.logical_and.reduce(list(there.values()))  # so that like is held against like
+        together, alone = (
+            accuracy(logits[tuple(self.names)], y, common),
+            {m: accuracy(logits[m,], y, common) for m in self.names},
+        )
         return {
             **found,
             "accuracy_by_client": by_client(logits[tuple(self.names)], y, self.federation.test_client),
             "accuracy_by_present": {"+".join(kept): value for kept, value in present.items() if value is not None},
-            "complementarity": complementarity(found["accuracy"], found["accuracy_alone"]),
-            "strong_weak_gap": strong_weak_gap(found["accuracy_alone"]),
+            "complementarity": complementarity(together, alone),
+            "strong_weak_gap": strong_weak_gap(alone),
             "double_fault": double_fault({m: logits[m,].argmax(axis=1) != y for m in self.names}, there),
         }
 

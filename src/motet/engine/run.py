@@ -144,11 +144,11 @@ class Runner:
         return state, tally.line(number, found, ledger, before.ledger, joined.get("prototypes"))
 
     def _evaluate(self, state: ServerState) -> dict[str, object]:
+        if self.validator is not None and self.config.recipe.fusion == "validation":
+            state.shared = {**state.shared, "fusion": self.validator.fusion(state)}  # devices use it in every round
         last = state.round > self.config.training.rounds - TAIL
         if not last and state.round % self.config.run.evaluate_every:
             return {}
-        if self.validator is not None and self.config.recipe.fusion == "validation":
-            state.shared = {**state.shared, "fusion": self.validator.fusion(state)}
         if not last:
             return self.evaluator.plain(state)
         found = self.evaluator.full(state)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
@@ -99,16 +100,22 @@ def _installed() -> dict[str, dict[str, str | type]]:
     found: dict[str, dict[str, str | type]] = {}
     for point in entry_points(group=ENTRY_POINTS):
         family, _, name = point.name.partition(".")
+        if family not in FAMILIES:
+            warnings.warn(f"entry point {point.name!r} names no family: use {', '.join(FAMILIES)}", stacklevel=2)
         found.setdefault(family, {})[name] = point.value
     return found
 
 
 def _check(family: str, name: str, found: Any) -> None:
     base = getattr(importlib.import_module(f"motet.learn.{family}"), family.capitalize())
-    if not (isinstance(found, type) and issubclass(found, base) and dataclasses.is_dataclass(found)):
+    if not (isinstance(found, type) and issubclass(found, base) and _is_frozen(found)):
         raise InputError(
             f"--{family} {name}: a member is a frozen dataclass that extends motet.learn.{family}.{base.__name__}"
         )
+
+
+def _is_frozen(found: type) -> bool:
+    return dataclasses.is_dataclass(found) and found.__dataclass_params__.frozen  # type: ignore[attr-defined]
 
 
 def check_name(family: str, choice: str) -> str:
@@ -149,7 +156,8 @@ def create(family: str, choice: str) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         message = first["msg"].replace("Input should be", "must be")
-        raise InputError(f"--{family} {choice}: {first['loc'][0]} {message}, not {first['input']!r}") from None
+        where = f"{first['loc'][0]} {message}, not {first['input']!r}" if first["loc"] else message
+        raise InputError(f"--{family} {choice}: {where}") from None
 
 
 def _class(family: str, name: str) -> Any:

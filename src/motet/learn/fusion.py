@@ -10,6 +10,8 @@ from scipy.special import logsumexp, softmax
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+SMALLEST = 1e-3
+"""A weight as it is used: a modality that is left alone must still be able to speak."""
 NEAR = {"ftol": 1e-15, "gtol": 1e-9}
 """When to stop: about as near as the rounding of sums allows."""
 

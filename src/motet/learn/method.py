@@ -88,8 +88,10 @@ class Method:
         return [m for m in self.modalities if m in phase.sees]
 
     def trains(self, phase: Phase) -> list[str]:
-        """Return the names of the parameters that learn in a phase."""
-        return [name for part, names in self.network.names.items() if phase.holds(part) for name in names]
+        """Return the names of the parameters that learn in a phase; parts that no phase speaks of learn in each."""
+        phases = self.phases()
+        learning = [part for part in self.network.names if phase.holds(part) or not any(p.holds(part) for p in phases)]
+        return [name for part in learning for name in self.network.names[part]]
 
     def encode(self, params: State, x: PerModality, phase: Phase | None = None) -> PerModality:
         """Encode what a phase sees, or every modality, (B, *shape) to (B, d); the rest is zero."""
@@ -130,7 +132,7 @@ class Method:
         each = each + self.degraded.penalty(net, aux, slots, batch)
         if projection.PART in self.network.parts:  # whichever members brought it, it is trained once
             each = each + projection.training_loss(net, aux["prototypes"], slots.encoded, batch)
-        each = each + self.drift.feature_penalty(slots.encoded, aux, batch)
+        each = each + self.drift.feature_penalty(slots, aux, batch)
         counts = self.objective.counts(slots, batch, phase)
         mean = torch.where(counts, each, 0).sum() / counts.sum().clamp(min=1)
         return mean + self.drift.penalty(params, aux), counts.sum()

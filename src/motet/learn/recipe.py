@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from motet.config import Config, RecipeSettings, configure
+from motet.config import Config, RecipeSettings, configure, option
 from motet.errors import InputError, unknown
 from motet.learn.family import FAMILIES, check_name
 
@@ -126,10 +126,25 @@ _ROWS = [
 RECIPES: dict[str, Recipe] = {row.name: row for row in _ROWS}
 
 
-def controls(names: Iterable[str]) -> list[str]:
-    """Return the controls of recipes, by name."""
+def controls(names: Iterable[str], given: Mapping[str, Any]) -> list[str]:
+    """Return the controls of recipes, by name.
+
+    Raises
+    ------
+    InputError
+        If what is given for all recipes takes the place of what a control leaves out.
+    """
     wanted = list(names)
-    return [row.name for row in _ROWS if row.control_of in wanted]
+    rows = [row for row in _ROWS if row.control_of in wanted]
+    for row in rows:
+        whole = RECIPES[row.control_of or ""]
+        for key, value in row.choices.items():
+            if value != whole.choices.get(key) and key in given:
+                raise InputError(
+                    f"--controls: {row.name} is {whole.name} with another {key}, so {option(key)} cannot be given for "
+                    "all: leave it out, or name the recipes to compare"
+                )
+    return [row.name for row in rows]
 
 
 def recipe(name: str) -> Recipe:
@@ -161,18 +176,19 @@ def resolve(given: Mapping[str, Any]) -> Config:
     given = {key.replace("-", "_"): value for key, value in given.items() if value is not None}
     row = given.get("recipe", RecipeSettings().recipe)
     row = row if isinstance(row, Recipe) else recipe(str(row))
-    config = configure({**row.choices, **_proximal(given), "recipe": row.name})
+    config = configure({**row.choices, **_proximal(given, row), "recipe": row.name})
     for family in FAMILIES:
         check_name(family, getattr(config.recipe, family))
     return config
 
 
-def _proximal(given: dict[str, Any]) -> dict[str, Any]:
+def _proximal(given: dict[str, Any], row: Recipe) -> dict[str, Any]:
     """Put the drift that --proximal MU is short for in its place."""
     if "proximal" not in given:
         return given
     weight = configure({"proximal": given["proximal"]}).training.proximal  # a wrong one is refused under its own name
-    if given.get("drift", "proximal") != "proximal":
-        raise InputError(f"--proximal does not go with --drift {given['drift']}: leave one of them out")
+    drift = given.get("drift", row.choices.get("drift", "proximal"))
+    if drift.partition(":")[0] not in ("proximal", "none") or given.get("drift", "proximal") != "proximal":
+        raise InputError(f"--proximal does not go with --drift {drift}: leave one of them out")
     rest = {key: value for key, value in given.items() if key != "proximal"}
     return {**rest, "drift": f"proximal:mu={weight}"}

@@ -69,3 +69,7 @@ class Slots(NamedTuple):
     encoded: PerModality
     value: PerModality
     used: PerModality
+
+    def own(self, batch: Batch) -> PerModality:
+        """Return where a slot holds what its own modality gives, bool (B,): it is there, and was not left out."""
+        return {m: present & self.used[m] for m, present in batch.present.items()}

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 Flags = NDArray[np.bool_]
 
 
-def complementarity(accuracy: float, alone: Mapping[str, float | None]) -> float | None:
+def complementarity(accuracy: float | None, alone: Mapping[str, float | None]) -> float | None:
     """Return the accuracy with all modalities minus that of the best one alone, a fraction of 1.
 
     Our definition. Below 0 the model would do better with one modality; with one modality alone it is 0.
 
     Parameters
     ----------
-    accuracy : float
-        With everything that the samples have.
+    accuracy : float or None
+        With all modalities.
     alone : mapping of modality to float or None
-        Accuracy with this modality alone, over the samples that have it; None where none has.
+        Accuracy with this modality alone, over the same samples; None where there is none.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def complementarity(accuracy: float, alone: Mapping[str, float | None]) -> float
         None where nothing is known of any modality.
     """
     known = [value for value in alone.values() if value is not None]
-    return accuracy - max(known) if known else None
+    return accuracy - max(known) if known and accuracy is not None else None
 
 
 def double_fault(wrong: Mapping[str, Flags], there: Mapping[str, Flags]) -> dict[str, float | None]:

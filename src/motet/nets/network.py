@@ -30,7 +30,8 @@ class Network:
     blocks : dict of block to dict of parameter name to int
         How many numbers each parameter of a block has.
     block_of : dict of parameter name to block
-        A modality's parts (``encoder.acc``, ``head.acc``) are one block, ``acc``; any other part is one by itself.
+        A modality's parts (``encoder.acc``, ``head.acc``) are one block, ``acc``; any other part is one
+        by itself, with a dot behind its name, so that a modality may be called ``head``.
     dimensions : dict of parameter name to int
         Of one client's tensor.
     """
@@ -40,7 +41,7 @@ class Network:
         self._short = {part: [name for name, _ in module.named_parameters()] for part, module in self.parts.items()}
         self.names = {part: [f"{part}.{name}" for name in names] for part, names in self._short.items()}
         self.part_of = {name: part for part, names in self.names.items() for name in names}
-        self.block_of = {name: part.partition(".")[2] or part for name, part in self.part_of.items()}
+        self.block_of = {name: part.partition(".")[2] or f"{part}." for name, part in self.part_of.items()}
         self.blocks: dict[str, dict[str, int]] = {}
         for name, value in self.state().items():
             self.blocks.setdefault(self.block_of[name], {})[name] = value.numel()

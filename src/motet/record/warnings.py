@@ -15,6 +15,8 @@ from motet.record.wording import gap, gap_interval, listed, number
 LEAST = 0.1
 """An agreement or a separation below this is as good as none."""
 
+SUMMED = ("late", "late-unimodal", "chain")
+"""Objectives whose scores are the sum of the modalities'."""
 MOST_BAD = 0.5
 """The share of bad data from which a robust estimate has nothing to hold on to."""
 
@@ -156,7 +158,8 @@ def _below_joint(recipes: Mapping[str, Sequence[Result]]) -> list[str]:
     joint = [name for name, runs in known.items() if runs[0].recipe.get("objective") == "joint"]
     said = []
     for name, runs in known.items():
-        if name in joint or not joint:
+        objective = str(runs[0].recipe.get("objective")).partition(":")[0]
+        if not joint or objective not in SUMMED:
             continue
         rival = min(joint, key=lambda other: _unlike(known[other][0], runs[0]))
         apart = paired_difference(_validated(runs), _validated(known[rival]))
@@ -164,7 +167,7 @@ def _below_joint(recipes: Mapping[str, Sequence[Result]]) -> list[str]:
             said.append(
                 f"{name} is below joint fusion ({rival}) on validation by {gap(apart.mean)}"
                 f"{gap_interval(apart.mean, apart.interval)}: strong label skew or a useless modality may be why; "
-                "try --fusion validation where scores are summed, or a joint objective."
+                "try --fusion validation, or a joint objective."
             )
     return said
 

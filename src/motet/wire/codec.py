@@ -53,7 +53,7 @@ def parse(upload: str) -> Coding:
     if match is not None:
         share = _share(match[2])
         if share is not None:
-            return Coding(share=share, memory=match[1] is not None)
+            return Coding(share=share, memory=match[1] is not None and share < 1)  # else nothing is left over
     raise InputError(
         f"unknown --upload {upload!r}: use dense, q1 to q16 such as q8, or topk or topk+memory, such as topk:share=0.2 "
         "with a share above 0 and up to 1"

@@ -33,6 +33,7 @@ class SSCA(OfAll):
     the sum is exactly 0, it is 0. The server steps by the result, with rate 1.
 
     An election is not continuous: sums are in float64 and in client order, and so are clusters, by their first client.
+    Besides the updates, n clients take some matrices of n x n: 8 MB each at 1,000, 800 MB at 10,000.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from motet.learn.sample import Batch, PerModality
+from motet.learn.sample import Batch, Slots
 from motet.nets.network import State
 
 
@@ -39,12 +39,12 @@ class Drift:
         """Return a further loss, (); ``aux["model"]`` is the model that the client received."""
         return torch.zeros(())
 
-    def feature_penalty(self, encoded: PerModality, aux: dict[str, Any], batch: Batch) -> Tensor:
+    def feature_penalty(self, slots: Slots, aux: dict[str, Any], batch: Batch) -> Tensor:
         """Return a further loss of each sample, (B,)."""
         return torch.zeros(())
 
     def begin(self, model: State) -> State:
-        """Return what a client that takes part for the first time has kept: as yet nothing of its own."""
+        """Return what a client that takes part for the first time has kept, by the names of parameters."""
         return {}
 
     def correct(self, gradients: State, own: State, common: State, reached: Mapping[str, Tensor]) -> State:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from motet.config import NotNegative, Positive
 from motet.learn.drift import Drift
-from motet.learn.sample import Batch, PerModality
+from motet.learn.sample import Batch, Slots
 from motet.nets.network import State
 
 
@@ -22,7 +22,7 @@ class Moon(Drift):
 
     s_G is to the model just received, s_P to the one that the client ended its last round with; in a client's first
     round both are the same, and nothing pulls. The features are those of all encoders side by side, zero where a
-    modality is absent; that is our reading for several modalities.
+    modality is absent or left out; that is our reading for several modalities.
 
     Parameters
     ----------
@@ -40,9 +40,11 @@ class Moon(Drift):
     def begin(self, model: State) -> State:
         return model
 
-    def feature_penalty(self, encoded: PerModality, aux: dict[str, Any], batch: Batch) -> Tensor:
+    def feature_penalty(self, slots: Slots, aux: dict[str, Any], batch: Batch) -> Tensor:
+        own = slots.own(batch)
         z, received, previous = (
-            _side_by_side(features, batch) for features in (encoded, batch.received, batch.previous)
+            torch.cat([torch.where(own[m][:, None], features[m], 0) for m in own], dim=-1)
+            for features in (slots.encoded, batch.received, batch.previous)
         )
         towards, away = (F.cosine_similarity(z, other, dim=-1) / self.tau for other in (received, previous))
         return self.mu * F.softplus(away - towards)
@@ -51,7 +53,3 @@ class Moon(Drift):
         self, own: State, common: State, params: State, moved: State, steps: Mapping[str, Tensor], rate: float
     ) -> State:
         return params
-
-
-def _side_by_side(features: PerModality, batch: Batch) -> Tensor:
-    return torch.cat([torch.where(batch.present[m][:, None], z, 0) for m, z in features.items()], dim=-1)

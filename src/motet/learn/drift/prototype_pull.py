@@ -11,7 +11,7 @@ from torch import Tensor
 from motet.config import NotNegative
 from motet.learn import prototypes as proto
 from motet.learn.drift import Drift
-from motet.learn.sample import Batch, PerModality
+from motet.learn.sample import Batch, Slots
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class PrototypePull(Drift):
 
     uses_prototypes: ClassVar[bool] = True
 
-    def feature_penalty(self, encoded: PerModality, aux: dict[str, Any], batch: Batch) -> Tensor:
-        total = torch.zeros_like(batch.quality[next(iter(encoded))])
+    def feature_penalty(self, slots: Slots, aux: dict[str, Any], batch: Batch) -> Tensor:
+        total = torch.zeros_like(batch.quality[next(iter(slots.encoded))])
         for m, good in batch.good().items():
             prototype, _ = proto.by_label(aux["prototypes"], m, batch)
             pulled = good & proto.class_known(aux["prototypes"], m, batch)
-            total = total + pulled * (encoded[m] - prototype).square().mean(-1)
+            total = total + pulled * (slots.encoded[m] - prototype).square().mean(-1)
         return self.weight * total

@@ -33,12 +33,12 @@ class Infiltration(Missing):
 
     def fill_projected(self, net: Net, slots: Slots, batch: Batch) -> Slots:
         sent = {m: net(f"infiltration.{m}", z) for m, z in slots.encoded.items()}
-        value, used = {}, {}
+        own, value, used = slots.own(batch), {}, {}
         for m, present in batch.present.items():
             others = [other for other in sent if other != m]
             if not others:
                 return slots
-            weight = torch.stack([batch.present[other] for other in others]).to(sent[m].dtype)
+            weight = torch.stack([own[other] for other in others]).to(sent[m].dtype)
             mean = torch.einsum("ob,obd->bd", weight, torch.stack([sent[other] for other in others]))
             mean = mean / weight.sum(0).clamp(min=1)[:, None]
             value[m] = torch.where(present[:, None], slots.value[m], mean)

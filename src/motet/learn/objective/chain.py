@@ -20,11 +20,12 @@ from motet.nets.network import State
 
 @dataclass(frozen=True)
 class Chain(Late):
-    """In a modality's phase its encoder and head learn, everything else rests.
+    """In a modality's phase its encoder and head learn from the samples that have it, everything else rests.
 
     L = (CE(z^m, y) + gamma CE(A + z^m, y)) / (1 + gamma), where A is the sum of the logits, without gradient, of the
     present modalities whose phase has been; CE(z^m, y) where there is none. The formulas are our reading of the paper,
-    from its ancestors ReconBoost and TIES. Prediction is that of late fusion.
+    from its ancestors ReconBoost and TIES. Prediction is that of late fusion; what stands in for an absent modality
+    counts there alone.
 
     Parameters
     ----------
@@ -66,18 +67,19 @@ class Chain(Late):
         return take_survey({m: net(f"head.{m}", z) for m, z in encoded.items()}, batch)
 
     def counts(self, slots: Slots, batch: Batch, phase: Phase) -> Tensor:
-        return batch.mask & slots.used[_learning(phase)]
+        return batch.mask & slots.own(batch)[_learning(phase)]
 
     def loss(self, net: Net, aux: dict[str, Any], slots: Slots, batch: Batch, phase: Phase) -> Tensor:
         assert batch.y is not None
         assert phase.sees is not None
-        logits = modality_logits(net, slots, phase.sees)
+        there = slots.own(batch)
+        logits = modality_logits(net, slots._replace(used=there), phase.sees)
         own = logits.pop(_learning(phase))
         alone = F.cross_entropy(own, batch.y, reduction="none")
         if not logits:
             return alone
         before = torch.stack(list(logits.values())).sum(0).detach()
-        visited = torch.stack([slots.used[m] for m in logits]).any(0)
+        visited = torch.stack([there[m] for m in logits]).any(0)
         together = F.cross_entropy(before + own, batch.y, reduction="none")
         return torch.where(visited, (alone + self.gamma * together) / (1 + self.gamma), alone)
 

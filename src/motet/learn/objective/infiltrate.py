@@ -32,6 +32,7 @@ class Infiltrate(Joint):
     gives the dominant modality, at a temperature of each class; there is none in the first round, in which the model
     received knows nothing yet. After the authors' code; for more than two modalities the dominant one teaches every
     other, which is our reading, as is that a sample which lacks all modalities but one counts as a client with one.
+    The pull to the model received is a drift and holds every client; the published loss has it where there are several.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ class Infiltrate(Joint):
     def loss(self, net: Net, aux: dict[str, Any], slots: Slots, batch: Batch, phase: Phase) -> Tensor:
         assert batch.y is not None
         loss = F.cross_entropy(self.logits(net, slots), batch.y, reduction="none")
-        speaks = _among_several(batch)
+        speaks = _among_several(slots, batch)
         own = {m: net(f"classifier.{m}", slots.value[m]) for m in speaks}
         for m, logits in own.items():
             loss = loss + self.self_weight * speaks[m] * F.cross_entropy(logits, batch.y, reduction="none")
@@ -92,8 +93,8 @@ class Infiltrate(Joint):
     def _infiltration(self, net: Net, aux: dict[str, Any], own: PerModality, slots: Slots, batch: Batch) -> Tensor:
         """L_inf of each sample, (B,)."""
         assert batch.y is not None
-        speaks, names = _among_several(batch), list(own)
-        dominant = self._dominant(aux, own, batch)
+        speaks, names = _among_several(slots, batch), list(own)
+        dominant = self._dominant(aux, own, speaks, batch)
         total = torch.zeros_like(own[names[0]][:, 0])
         for place, strong in enumerate(names):
             teacher = self_logits(aux["teacher"], strong, batch.received[strong]).detach()
@@ -106,13 +107,12 @@ class Infiltrate(Joint):
                 total = total + dominant[place] * (speaks[strong] & speaks[weak]) * each
         return total
 
-    def _dominant(self, aux: dict[str, Any], own: PerModality, batch: Batch) -> Tensor:
+    def _dominant(self, aux: dict[str, Any], own: PerModality, speaks: PerModality, batch: Batch) -> Tensor:
         """Mark the dominant modality, (M,)."""
         assert batch.y is not None
         if self.dominance == "global":
             score = torch.stack([aux["scores"][m] for m in own])
         else:
-            speaks = _among_several(batch)
             summed = [((speaks[m] & batch.mask) * confidence(z.detach(), batch.y)).sum() for m, z in own.items()]
             score = torch.stack(summed)
         return strongest(score).to(next(iter(own.values())).dtype)
@@ -156,7 +156,8 @@ def temperature(strong: Tensor, weak: Tensor, seen: Tensor) -> Tensor:
     return 1 / (1 + 2 * torch.log(lead))
 
 
-def _among_several(batch: Batch) -> PerModality:
-    """Return where a modality is present and is not the only one, bool (B,)."""
-    several = torch.stack(list(batch.present.values())).sum(0) > 1
-    return {m: present & several for m, present in batch.present.items()}
+def _among_several(slots: Slots, batch: Batch) -> PerModality:
+    """Return where a modality speaks for itself and is not the only one, bool (B,)."""
+    own = slots.own(batch)
+    several = torch.stack(list(own.values())).sum(0) > 1
+    return {m: there & several for m, there in own.items()}
