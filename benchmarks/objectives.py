@@ -45,8 +45,8 @@ class Study:
 
     Attributes
     ----------
-    searched : bool
-        Whether rate and epochs are chosen here, or are those of the study `like`.
+    like : str, optional
+        The study whose rates and epochs are taken over; without it they are chosen.
     """
 
     title: str
@@ -59,11 +59,11 @@ class Study:
 
 INTRODUCTION = """# Methods beside their controls
 
-Measured with `benchmarks/objectives.py`. Learning rate and local epochs are chosen for every recipe from the same six
-pairs on a validation split (a fifth of the people, or of each class), over two seeds; a control takes those of its
-recipe. The test split was then used once. Accuracies are means over the last ten rounds and over five seeds; "one left
-out" is the mean accuracy with one sensor left out (with two sensors: of each alone); brackets hold 95 % intervals of
-paired differences to the first row, in points (Student's t)."""
+Measured with `benchmarks/objectives.py`. Unless a section says otherwise, learning rate and local epochs are chosen for
+every recipe from the same six pairs on a validation split (a fifth of the people, or of each class), over two seeds; a
+control takes those of its recipe. The test split was then used once, with all training samples. Accuracies are means over
+the last ten rounds and over seeds; "one left out" is the mean accuracy with one sensor left out (with two sensors: of each
+alone); brackets hold 95 % intervals of paired differences to the first row, in points (Student's t)."""
 
 PHONE = {"unimodal_share": 0.5, "rounds": 100, **ADAM}
 LATE = ("late", "late-unimodal", "fedmchain", "fedmchain-mean", "fedmchain-alone")
@@ -198,7 +198,8 @@ def section(name: str) -> str:
     study = STUDIES[name]
     options = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in study.settings.items())
     command = f"motet run --data {study.archive} --recipe RECIPE --lr LR --local-epochs E {options} --seed SEED"
-    return f"## {study.title}\n\n```\n{command}\n```\n\n{table(measure(name), chosen(name))}\n"
+    how = f"{study.seeds} seeds" + (f"; rates and epochs of `{study.like}`" if study.like else "")
+    return f"## {study.title}\n\n```\n{command}\n```\n\n{how}.\n\n{table(measure(name), chosen(name))}\n"
 
 
 def main() -> None:
