@@ -15,6 +15,7 @@ import motet
 from motet.config import configure
 from motet.data.dataset import TEST, TRAIN, VALIDATION, ArrayDataset, Modality
 from motet.data.holdout import clients_before, hold_out_validation
+from motet.engine import evaluate
 from motet.engine.federation import build_federation, check
 from motet.engine.interrupt import Stop
 from motet.engine.run import TAIL, Runner
@@ -41,6 +42,13 @@ def split_up(**changes: Any) -> ArrayDataset:
 
 def same(one: View, other: View) -> bool:
     return all(np.array_equal(one.x[m], other.x[m]) for m in one.x) and np.array_equal(one.y, other.y)
+
+
+def test_a_modality_that_weighs_nothing_still_speaks_where_it_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "fit_weights", lambda own, y: np.array([2.0, *[0.0] * (own.shape[1] - 1)]))
+    finished = finish(split_up(), **{**WEIGHTED, "validation": False})
+    weights = [float(w) for w in finished.state.shared["fusion"].values()]
+    assert weights == pytest.approx([2.0, *[1e-3] * (len(weights) - 1)])
 
 
 # --- The split ---------------------------------------------------------------------------------------------------
