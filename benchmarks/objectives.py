@@ -61,9 +61,10 @@ INTRODUCTION = """# Methods beside their controls
 
 Measured with `benchmarks/objectives.py`. Unless a section says otherwise, learning rate and local epochs are chosen
 for every recipe from the same six pairs on a validation split (a fifth of the people, or of each class), over two
-seeds; a control takes those of its recipe. The test split was then used once, with all training samples. Accuracies are means
-over the last ten rounds and over seeds; "one left out" is the mean accuracy with one sensor left out (with two sensors:
-of each alone); brackets hold 95 % intervals of paired differences to the first row, in points (Student's t)."""
+seeds; a control takes those of its recipe. The test split was then used once, with all training samples. Accuracies
+are means over the last ten rounds and over seeds; "one left out" is the mean accuracy with one sensor left out (with
+two sensors: of each alone); brackets hold 95 % intervals of paired differences to the first row, in points (Student's
+t)."""
 
 PHONE = {"unimodal_share": 0.5, "rounds": 100, **ADAM}
 LATE = ("late", "late-unimodal", "fedmchain", "fedmchain-mean", "fedmchain-alone")
