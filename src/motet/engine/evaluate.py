@@ -72,11 +72,10 @@ class Evaluator:
         found, y = self._scores(logits, encoded), self.view.y
         there = {m: encoded.there((m,)) for m in self.names}
         present = {kept: accuracy(own, y, encoded.there(kept)) for kept, own in logits.items()}
-        common = np.logical_and.reduce(list(there.values()))  # so that like is held against like
-        together, alone = (
-            accuracy(logits[tuple(self.names)], y, common),
-            {m: accuracy(logits[m,], y, common) for m in self.names},
-        )
+        known = [m for m in self.names if there[m].any()]
+        common = np.logical_and.reduce([there[m] for m in known])  # so that like is held against like
+        together = accuracy(logits[tuple(self.names)], y, common)
+        alone = {m: accuracy(logits[m,], y, common) if m in known else None for m in self.names}
         return {
             **found,
             "accuracy_by_client": by_client(logits[tuple(self.names)], y, self.federation.test_client),
