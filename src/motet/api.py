@@ -155,7 +155,7 @@ def worth(of: Result | str | os.PathLike[str], *, progress: bool = False) -> Wor
     Parameters
     ----------
     of : Run or path
-        What `run` returned, or the folder of a finished run, where nothing is written.
+        What `run` returned, or the folder of a finished run, which keeps its files as they are.
     progress : bool
         Whether to show a progress bar.
 

@@ -21,7 +21,7 @@ from motet.nets.network import State
 from motet.wire.ledger import Ledger
 
 Shared = dict[str, State]
-"""What the server sends to devices: kind (model, prototypes, quality, fusion) to a flat state."""
+"""What the server sends to devices: kind (model, prototypes, quality, scores, drift, fusion) to a flat state."""
 
 
 @dataclass
