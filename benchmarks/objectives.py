@@ -204,15 +204,13 @@ def section(name: str) -> str:
 
 
 def main() -> None:
-    """Measure the studies named, or all, and write the page where all are there."""
+    """Measure the studies named, or all, and write the page of them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("studies", nargs="*", help="some of: " + ", ".join(STUDIES))
     names = parser.parse_args().studies
     sections = {name: section(name) for name in names or STUDIES}
-    print("\n".join(sections.values()))
-    if not names:
-        PAGE.write_text("\n\n".join([INTRODUCTION, *sections.values()]).rstrip() + "\n")
-        print(f"wrote {PAGE.name}")
+    PAGE.write_text("\n\n".join([INTRODUCTION, *sections.values()]).replace("\n\n\n", "\n\n").rstrip() + "\n")
+    print(f"wrote {PAGE.name}")
 
 
 if __name__ == "__main__":
