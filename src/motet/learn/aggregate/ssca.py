@@ -63,9 +63,11 @@ class SSCA(OfAll):
         weights = kept.weights[clients]
         cluster = _clusters(_agreement(kept, names, clients), self.agreement)
         step = torch.cat([self._joined(piece, weights, cluster) for piece in kept.pieces(names, clients)])
+        if not self.cap or self.denominator == "mass":
+            return step
         longest = weights @ _lengths(kept, names, clients) / weights.sum()
         length = step.norm()
-        return step * (longest / length) if self.cap and bool(length > longest) else step
+        return step * (longest / length) if bool(length > longest) else step
 
     def _joined(self, values: Tensor, weights: Tensor, cluster: Tensor) -> Tensor:
         """Merge clients to clusters and these to one, (n, c) to (c,)."""
