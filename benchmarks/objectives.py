@@ -191,7 +191,17 @@ def table(found: dict[str, list[Result]], points: dict[str, Point]) -> str:
         cells += ["" if recipe == first else against(found, recipe, first, figure) for figure in pairs]
         sent = np.mean([r.bytes.up for r in results]) / 1e6
         rows.append(f"| `{recipe}` | {' | '.join([*cells, f'{sent:.1f}', *map(str, points[recipe].values())])} |")
-    return "\n".join(rows)
+    return "\n".join([*rows, "", *beside_controls(found)])
+
+
+def beside_controls(found: dict[str, list[Result]]) -> list[str]:
+    """Say how far a recipe is ahead of each of its controls: what its idea alone brings."""
+    pairs = [(RECIPES[name].control_of or "", name) for name in found if RECIPES[name].control_of in found]
+    return [
+        f"- `{whole}` against `{control}`: {against(found, whole, control, FIGURES['accuracy'])} points in accuracy, "
+        f"{against(found, whole, control, FIGURES['one left out'])} with one left out."
+        for whole, control in pairs
+    ]
 
 
 def section(name: str) -> str:
