@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from motet.config import Config
 from motet.data.dataset import ArrayDataset, Modality
 from motet.engine.federation import Federation, build_federation
 from motet.engine.run import Finished, run
 from motet.engine.watch import Watch
+from motet.errors import Interrupted
 from motet.learn.recipe import resolve
+from motet.record.folder import RunFolder
 
 SMALL: dict[str, Any] = {"features": 4, "batch_size": 8, "threads": 1, "rounds": 3, "flags": "oracle", "lr": 0.05}
 
@@ -49,3 +54,27 @@ def federation(data: ArrayDataset | None = None, **settings: Any) -> Federation:
 def finish(data: ArrayDataset | None = None, **settings: Any) -> Finished:
     """Carry out a small run in memory."""
     return run(configured(**settings), data or people())
+
+
+class Impatient(Watch):
+    """Presses Ctrl-C when a round is done."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def round(self, number: int, accuracy: float | None, title: str = "") -> None:
+        if number == self.after:
+            signal.raise_signal(signal.SIGINT)
+
+
+def run_with_breaks(config: Config, data: ArrayDataset, path: Path) -> Finished:
+    """Carry out a run of five rounds that is stopped after the first and the third, and gone on with."""
+    folder = RunFolder.create(path, config.flat())
+    for after in (1, 3):
+        with pytest.raises(Interrupted, match=f"stopped after round {after} of 5"):
+            run(config, data, folder, Impatient(after))
+        folder.close()
+        folder = RunFolder.open(path)
+    finished = run(config, data, folder)
+    folder.close()
+    return finished

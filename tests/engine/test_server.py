@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from people import configured, federation, finish, people
+from people import configured, federation, finish, people, run_with_breaks
 
 from motet.engine.interrupt import Stop
 from motet.engine.outcome import Outcome
 from motet.engine.run import Runner, run
 from motet.engine.state import initial_state
 from motet.engine.watch import Watch
-from motet.errors import Interrupted
-from motet.record.folder import RunFolder
 from motet.stream.assessment import Assessed
 
 ROUGH: dict[str, Any] = {"missing_rate": 0.5, "degraded_rate": 0.5, "buffer": 6, "arrivals": 3}
 both_optimisers = pytest.mark.parametrize("optimizer", ["momentum", "adam"])
-
-
-class Impatient(Watch):
-    """Presses Ctrl-C when a round is done."""
-
-    def __init__(self, after: int) -> None:
-        self.after = after
-
-    def round(self, number: int, accuracy: float | None, title: str = "") -> None:
-        if number == self.after:
-            signal.raise_signal(signal.SIGINT)
 
 
 @both_optimisers
@@ -44,14 +30,7 @@ class Impatient(Watch):
 def test_a_stopped_run_goes_on_with_the_same_bits(tmp_path: Path, optimizer: str, settings: dict[str, Any]) -> None:
     config = configured(server_optimizer=optimizer, server_lr=0.1, rounds=5, **ROUGH, **settings)
     whole = run(config, people())
-    folder = RunFolder.create(tmp_path / "run", config.flat())
-    for after in (1, 3):
-        with pytest.raises(Interrupted, match=f"stopped after round {after} of 5"):
-            run(config, people(), folder, Impatient(after))
-        folder.close()
-        folder = RunFolder.open(tmp_path / "run")
-    finished = run(config, people(), folder)
-    folder.close()
+    finished = run_with_breaks(config, people(), tmp_path / "run")
     found, expected = (each.state.to_checkpoint()[0] for each in (finished, whole))
     assert list(found) == list(expected)
     assert [name for name in found if not torch.equal(found[name], expected[name])] == []

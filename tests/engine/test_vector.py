@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 import torch
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
-from people import configured, finish, people
+from people import configured, finish, people, run_with_breaks
 from trap import Trap
 
 from motet.data.dataset import ArrayDataset, Modality
@@ -21,8 +20,7 @@ from motet.engine.client import Client
 from motet.engine.optimiser import Optimiser
 from motet.engine.outcome import Outcome
 from motet.engine.run import Finished, run
-from motet.engine.watch import Watch
-from motet.errors import InputError, Interrupted, MotetError
+from motet.errors import InputError, MotetError
 from motet.learn import prototypes as proto
 from motet.learn.aggregate.mean import Mean
 from motet.learn.recipe import RECIPES
@@ -289,17 +287,6 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-class Impatient(Watch):
-    """Presses Ctrl-C when a round is done."""
-
-    def __init__(self, after: int) -> None:
-        self.after = after
-
-    def round(self, number: int, accuracy: float | None, title: str = "") -> None:
-        if number == self.after:
-            signal.raise_signal(signal.SIGINT)
-
-
 def blocks_of_three(way: str) -> Any:
     return configured(engine="vector", chunk=3, rounds=5, **WAYS[way], **ROUGH)
 
@@ -308,15 +295,7 @@ def blocks_of_three(way: str) -> Any:
 def test_a_stopped_run_goes_on_with_the_same_bits(tmp_path: Path, way: str) -> None:
     config = blocks_of_three(way)
     whole = run(config, uneven())
-    folder = RunFolder.create(tmp_path / "run", config.flat())
-    for after in (1, 3):
-        with pytest.raises(Interrupted, match=f"stopped after round {after} of 5"):
-            run(config, uneven(), folder, Impatient(after))
-        folder.close()
-        folder = RunFolder.open(tmp_path / "run")
-    finished = run(config, uneven(), folder)
-    folder.close()
-    assert_same_runs(finished, whole)
+    assert_same_runs(run_with_breaks(config, uneven(), tmp_path / "run"), whole)
 
 
 @pytest.mark.parametrize("way", WAYS)

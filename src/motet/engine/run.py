@@ -68,8 +68,7 @@ class Runner:
         self.engine = engine or self._choose()
         self.trainer = make_trainer(self.engine, self.client, federation.views)
         self.evaluator = Evaluator(federation, self.client)
-        blocks = method.network.block_of
-        self.blocks = {m: [name for name, block in blocks.items() if block == m] for m in method.modalities}
+        self.blocks = {m: list(method.network.blocks[m]) for m in method.modalities}
         held = federation.validation
         self.validator = None if held is None else Evaluator(federation, self.client, held)
 

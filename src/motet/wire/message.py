@@ -57,7 +57,7 @@ def encode(tensors: Mapping[str, Tensor], bits: int = EXACT, by_row: bool = Fals
         array = tensor.detach().cpu().contiguous().numpy()
         lossy = bits < EXACT and array.dtype.kind == "f" and array.size > 0 and array.ndim > 0
         some = np.flatnonzero(array) if sparse and not lossy else np.zeros(0)
-        short = sparse and not lossy and saves(array.size, len(some), array.itemsize)
+        short = sparse and not lossy and _without_zeros(array.size, len(some), array.itemsize) < array.nbytes
         label = name.encode()
         parts.append(struct.pack("<H", len(label)) + label)
         parts.append(
@@ -74,9 +74,9 @@ def encode(tensors: Mapping[str, Tensor], bits: int = EXACT, by_row: bool = Fals
     return b"".join(parts)
 
 
-def saves(size: int, nonzero: int, itemsize: int) -> bool:
-    """Return whether leaving out zeros makes an entry shorter."""
-    return -(-size // 8) + nonzero * itemsize < size * itemsize
+def _without_zeros(size: int, nonzero: Any, itemsize: int) -> Any:
+    """Return the bytes of numbers whose zeros are left out."""
+    return -(-size // 8) + nonzero * itemsize
 
 
 def sparse_lengths(name: str, values: Tensor) -> NDArray[np.int64]:
@@ -84,7 +84,7 @@ def sparse_lengths(name: str, values: Tensor) -> NDArray[np.int64]:
     shape, itemsize = tuple(values.shape[1:]), values.dtype.itemsize
     size, nonzero = math.prod(shape), np.asarray(values.reshape(len(values), -1).count_nonzero(1).cpu())
     whole = entry_length(name, shape, values.dtype, EXACT, rows=1)
-    return np.asarray(np.minimum(whole, whole - size * itemsize + -(-size // 8) + nonzero * itemsize))
+    return np.asarray(np.minimum(whole, whole - size * itemsize + _without_zeros(size, nonzero, itemsize)))
 
 
 def entry_length(name: str, shape: tuple[int, ...], dtype: torch.dtype, bits: int, rows: int) -> int:

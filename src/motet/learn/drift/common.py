@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from motet.learn.aggregate import stepped
+from motet.learn.aggregate.mean import Mean, Sums
 from motet.nets.network import State
 
 
@@ -21,19 +23,15 @@ class Joiner:
         All there are: one that takes no part has not changed.
     """
 
-    def __init__(self, common: Mapping[str, Tensor], clients: int) -> None:
+    def __init__(self, common: State, clients: int) -> None:
         self.common, self.clients = common, clients
-        self.sums: State = {}
+        self.sums = Sums()
 
     def add(self, content: State, held: Mapping[str, Tensor]) -> None:
         """Add the changes of K clients, (K, ...), where they hold a name."""
-        for name, value in content.items():
-            own = held[name].to(value.dtype) @ value.reshape(len(value), -1)
-            self.sums[name] = self.sums.get(name, 0) + own.reshape(value.shape[1:]).to(torch.float64)
+        clients = len(next(iter(held.values())))
+        Mean().add(self.sums, content, held, torch.ones(clients, dtype=torch.float64))
 
     def finish(self) -> State:
         """Return what is broadcast next."""
-        return {
-            name: (value.double() + self.sums[name] / self.clients).to(value.dtype) if name in self.sums else value
-            for name, value in self.common.items()
-        }
+        return stepped(self.common, {name: total / self.clients for name, total in self.sums.total.items()})

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
 
-from motet.learn.missing import Missing
 from motet.learn.missing.skip import Skip
 from motet.learn.objective import Parts
 from motet.learn.sample import Batch, Net, Slots
 
 
 @dataclass(frozen=True)
-class Infiltration(Missing):
+class Infiltration(Skip):
     """The mean of the present modalities' infiltration features; for two modalities, that of the other one.
 
     With objective ``infiltrate`` the projectors are those that it trains; with any other they are trained by that
@@ -27,9 +26,6 @@ class Infiltration(Missing):
 
     def parts(self, modalities: list[str], features: int) -> Parts:
         return {f"infiltration.{m}": partial(nn.Linear, features, features) for m in modalities}
-
-    def fill(self, net: Net, aux: dict[str, Any], slots: Slots, batch: Batch) -> Slots:
-        return Skip().fill(net, aux, slots, batch)
 
     def fill_projected(self, net: Net, slots: Slots, batch: Batch) -> Slots:
         sent = {m: net(f"infiltration.{m}", z) for m, z in slots.encoded.items()}
