@@ -25,7 +25,7 @@ def train_plainly(finished: Finished) -> Parts:
         if name != "projection"  # no sample is missing or degraded, so it has no part in the others' training
     }
     view = federation.views.view(1, 0)
-    x = {m: torch.from_numpy(values).double() for m, values in view.x.items()}
+    x = federation.method.network.prepare({m: torch.from_numpy(values).double() for m, values in view.x.items()})
     y = torch.from_numpy(view.y)
     objective, _, option = config.recipe.objective.partition(":")
     learn = _OBJECTIVES[objective]

@@ -252,7 +252,7 @@ def _test_logits(finished: Finished) -> Tensor:
     method, shared, view = finished.federation.method, finished.state.shared, finished.federation.test
     flagged = method.uses_quality
     batch = Batch(
-        x={m: torch.from_numpy(x).double() for m, x in view.x.items()},
+        x=method.network.prepare({m: torch.from_numpy(x).double() for m, x in view.x.items()}),
         y=torch.from_numpy(view.y),
         mask=torch.ones(len(view.y), dtype=torch.bool),
         present={m: torch.from_numpy(p) for m, p in view.present.items()},
@@ -291,7 +291,9 @@ def _imperfect(count: int, **changes: Any) -> Batch:
     """Return six samples of which some lack the first modality and some have a bad last one."""
     absent = {"m0": [0, 3]} if count > 1 else {}
     bad = {f"m{count - 1}": [0, 1]}
-    return drawn_batch(looks(count), **{"y": [0, 1, 2, 1, 0, 2], "absent": absent, "bad": bad, **changes})
+    batch = drawn_batch(looks(count), **{"y": [0, 1, 2, 1, 0, 2], "absent": absent, "bad": bad, **changes})
+    network = method_for(looks(count), 3, encoders(count), recipe="fedavg").network
+    return batch._replace(x=network.prepare(batch.x))
 
 
 @every_case

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from motet.data.dataset import KINDS, Kind, Modality
 from motet.errors import InputError
 from motet.nets.encoder import ENCODERS, build, choose
-from motet.nets.network import make_part
+from motet.nets.network import Network, make_part
 
 SHAPES: dict[str, list[tuple[int, ...]]] = {
     "signal": [(1, 1), (1, 2), (3, 2), (2, 3), (6, 128)],
@@ -28,8 +28,19 @@ def looks(kind: Kind, shape: tuple[int, ...]) -> Modality:
     return Modality("m", kind, shape, vocabulary=11 if kind == "tokens" else 0)
 
 
+class FromSamples(nn.Module):
+    """An encoder of samples that nothing has prepared."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.network, self.encoder = Network({"encoder.m": encoder}), encoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.encoder(self.network.prepare({"m": x})["m"])  # type: ignore[no-any-return]
+
+
 def encoder(kind: Kind, name: str, shape: tuple[int, ...], seed: int = 0) -> nn.Module:
-    return make_part(seed, "encoder.m", lambda: build(looks(kind, shape), name, FEATURES)).double()
+    return FromSamples(make_part(seed, "encoder.m", lambda: build(looks(kind, shape), name, FEATURES)).double())
 
 
 def samples(kind: Kind, shape: tuple[int, ...], count: int = 4) -> Tensor:

@@ -31,6 +31,19 @@ def test_state_is_a_copy_that_does_not_learn(network: Network) -> None:
     assert not torch.equal(network.state()["head.weight"], state["head.weight"])
 
 
+def test_what_an_encoder_computes_without_weights_is_prepared_and_the_rest_stays_as_it_is() -> None:
+    class Doubles(nn.Linear):
+        def prepare(self, x: torch.Tensor) -> torch.Tensor:
+            return 2 * x
+
+    network = Network({"encoder.a": Doubles(2, 1), "encoder.b": nn.Linear(2, 1)})
+    x = torch.tensor([[1.0, 3.0]])
+    prepared = network.prepare({"a": x, "b": x})
+    assert prepared["a"].tolist() == [[2, 6]]
+    assert prepared["b"] is x
+    assert list(network.prepare({"b": x})) == ["b"]
+
+
 def test_parts_are_called_with_the_parameters_given(network: Network) -> None:
     params = {name: torch.zeros_like(value) for name, value in network.state().items()}
     params["head.weight"] = torch.tensor([[2.0, -1.0]])

@@ -147,15 +147,21 @@ class Client:
         """Return a view as tensors."""
 
         def tensor(array: np.ndarray) -> Tensor:
-            found = torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-            return found.to(self.dtype) if found.is_floating_point() else found
+            return torch.from_numpy(np.ascontiguousarray(array))
 
         return Batch(
-            x={m: tensor(x) for m, x in view.x.items()},
-            y=tensor(view.y),
+            x=self.samples({m: tensor(x) for m, x in view.x.items()}),
+            y=tensor(view.y).to(self.device),
             mask=torch.ones(len(view.y), dtype=torch.bool, device=self.device),
-            present={m: tensor(present) for m, present in view.present.items()},
-            quality={m: tensor(q) for m, q in quality.items()},
+            present={m: tensor(present).to(self.device) for m, present in view.present.items()},
+            quality={m: tensor(q).to(self.device, self.dtype) for m, q in quality.items()},
+        )
+
+    def samples(self, x: PerModality) -> PerModality:
+        """Return samples as encoders take them, on the device that computes."""
+        there = {m: value.to(self.device) for m, value in x.items()}
+        return self.method.network.prepare(
+            {m: value.to(self.dtype) if value.is_floating_point() else value for m, value in there.items()}
         )
 
     def look(self, round: int, params: State, batch: Batch, view: View) -> PerModality:  # noqa: A002

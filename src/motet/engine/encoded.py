@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -34,18 +34,16 @@ class Encoded:
     aux : dict
         What prediction needs besides, from `Method.aux`.
     batch : Batch
-    pads : mapping of modality to int
-        What stands in the place of a sample that is not there.
+    nothing : dict of modality to Tensor (1, ...)
+        What stands in the place of a sample that is not there, prepared.
     """
 
     @torch.inference_mode()
-    def __init__(
-        self, method: Method, model: State, aux: dict[str, Any], batch: Batch, pads: Mapping[str, int]
-    ) -> None:
+    def __init__(self, method: Method, model: State, aux: dict[str, Any], batch: Batch, nothing: PerModality) -> None:
         self._method, self._model, self._aux, self._batch = method, model, aux, batch
         pieces = [method.encode(model, take_rows(batch, rows).x) for rows in self._pieces()]
         self._features = {m: torch.cat([piece[m] for piece in pieces]) for m in method.modalities}
-        self._nothing = method.encode(model, {m: torch.full_like(x[:1], pads[m]) for m, x in batch.x.items()})
+        self._nothing = method.encode(model, nothing)
 
     @torch.inference_mode()
     def logits(self, kept: Collection[str]) -> Floats:

@@ -18,6 +18,7 @@ from motet.measure.accuracy import accuracy, by_client, mean, scores
 from motet.measure.complementarity import complementarity, double_fault
 from motet.measure.dominance import dominance
 from motet.measure.gap import strong_weak_gap
+from motet.nets.encoder import blank
 from motet.nets.network import State
 from motet.stream.view import View
 
@@ -60,9 +61,9 @@ class Evaluator:
         shared = self.client.receive(state.shared)
         quality = self.client.assessor.score(self.view, state.shared["quality"])
         batch = self.client.batch(self.view, quality)
-        pads = {m: spec.pad for m, spec in self.federation.dataset.modalities.items()}
+        nothing = self.client.samples(blank(self.federation.dataset.modalities))
         for model in self.client.models(shared["model"], state.private, self.federation.clients):
-            yield Encoded(self.method, model, self.method.aux(shared), batch, pads)
+            yield Encoded(self.method, model, self.method.aux(shared), batch, nothing)
 
     def _plain(self, encoded: Encoded) -> dict[str, Any]:
         return self._scores(self._predicted(encoded, [tuple(self.names), *self._singles()]), encoded)

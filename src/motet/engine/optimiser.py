@@ -40,12 +40,13 @@ class Optimiser:
         active : bool (K,)
             Who has a minibatch; for the others nothing changes, neither the parameter nor any moment.
         """
+        everyone = bool(active.all())
         rows = active.reshape(-1, *[1] * (gradient.dim() - 1))
         if self.settings.optimizer == "adam":
-            change = self._adam(name, gradient, rows)
+            change = self._adam(name, gradient, rows, everyone)
         else:
             change = self._sgd(name, gradient, rows)
-        if not bool(active.all()):
+        if not everyone:
             change = torch.where(rows, change, 0)
         return change * -self.rate if moved is None else torch.add(moved, change, alpha=-self.rate)
 
@@ -59,14 +60,16 @@ class Optimiser:
         self.first[name] = torch.where(rows, velocity, kept)
         return velocity
 
-    def _adam(self, name: str, gradient: Tensor, rows: Tensor) -> Tensor:
+    def _adam(self, name: str, gradient: Tensor, rows: Tensor, everyone: bool) -> Tensor:
         """m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + e), each client with its own t."""
         if name not in self.first:
             self.first[name], self.second[name] = torch.zeros_like(gradient), torch.zeros_like(gradient)
             self.steps[name] = torch.zeros_like(rows, dtype=torch.float64)
         mean, square = self.first[name], self.second[name]
-        self.first[name] = torch.where(rows, torch.lerp(mean, gradient, 1 - BETA_1), mean)
-        self.second[name] = torch.where(rows, BETA_2 * square + (1 - BETA_2) * gradient.square(), square)
+        new_mean = torch.lerp(mean, gradient, 1 - BETA_1)
+        new_square = BETA_2 * square + (1 - BETA_2) * gradient.square()
+        self.first[name] = new_mean if everyone else torch.where(rows, new_mean, mean)
+        self.second[name] = new_square if everyone else torch.where(rows, new_square, square)
         self.steps[name] = self.steps[name] + rows
         count = self.steps[name].clamp(min=1)  # who has not begun does not move
         root = torch.sqrt(1 - BETA_2**count).to(gradient.dtype)

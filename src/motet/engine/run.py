@@ -77,7 +77,8 @@ class Runner:
         method, views = self.federation.method, self.federation.views
         clients = participants(self.config, self.federation.clients, 1)
         samples = int(np.median([stream.held(1) for stream in views.streams]))
-        rule = choose(self.config, method.network, blank(self.federation.dataset.modalities), len(clients), samples)
+        sample = method.network.prepare(blank(self.federation.dataset.modalities))
+        rule = choose(self.config, method.network, sample, len(clients), samples)
         if self.config.run.engine != "measure":
             return rule
         shared = self.server.broadcast(initial_state(self.federation), len(clients), Ledger())

@@ -124,7 +124,7 @@ def _flops_per_sample(federation: Federation) -> int:
     shared = initial_shared(method, torch.float32)
     start = shared["model"]
     params = {name: value.clone().requires_grad_() for name, value in start.items()}
-    x = blank(dataset.modalities)
+    x = method.network.prepare(blank(dataset.modalities))
     here = torch.ones(1, dtype=torch.bool)
     every = dict.fromkeys(x, here)
     batch = Batch(x, torch.zeros(1, dtype=torch.int64), here, every, {m: torch.ones(1) for m in x})

@@ -26,8 +26,8 @@ class Batch(NamedTuple):
 
     Attributes
     ----------
-    x : dict of modality to Tensor (B, *shape)
-        Standardised; zero where the modality is absent.
+    x : dict of modality to Tensor (B, ...)
+        Standardised, zero where the modality is absent, and as encoders take it (`Network.prepare`).
     y : int64 (B,) or None
         Classes. None at prediction, so that no member can see a label there.
     mask : bool (B,)

@@ -77,9 +77,12 @@ def _assigned(modalities: dict[str, Modality], wish: str) -> dict[str, str]:
 
 
 def blank(modalities: dict[str, Modality]) -> dict[str, Tensor]:
-    """Return a sample of zeros, (1, *shape) of each modality, to try a network with."""
+    """Return what stands in the place of a sample that is not there, (1, *shape) of each modality."""
     kinds = {"tokens": torch.int64}
-    return {m: torch.zeros((1, *spec.shape), dtype=kinds.get(spec.kind)) for m, spec in modalities.items()}
+    return {
+        m: torch.full((1, *spec.shape), spec.pad, dtype=kinds.get(spec.kind, torch.float32))
+        for m, spec in modalities.items()
+    }
 
 
 def build(modality: Modality, name: str, features: int) -> nn.Module:

@@ -62,12 +62,22 @@ class Network:
         own = {short: params[name] for short, name in zip(self._short[part], self.names[part], strict=True)}
         return functional_call(self.parts[part], own, (x,), tie_weights=False)  # type: ignore[no-any-return]
 
-    def widest(self, samples: Mapping[str, Tensor]) -> int:
-        """Return the numbers of the largest tensor that encoders make of a sample on its way to a feature.
+    def prepare(self, samples: Mapping[str, Tensor]) -> State:
+        """Return samples as encoders take them: what an encoder computes without weights (its `prepare`) is done.
 
         Parameters
         ----------
-        samples : mapping of modality to Tensor (1, *shape)
+        samples : mapping of modality to Tensor (B, *shape)
+        """
+        prepares = {m: getattr(self.parts[f"encoder.{m}"], "prepare", None) for m in samples}
+        return {m: x if (prepare := prepares[m]) is None else prepare(x) for m, x in samples.items()}
+
+    def widest(self, samples: Mapping[str, Tensor]) -> int:
+        """Return the numbers of the largest tensor that encoders make of a prepared sample on its way to a feature.
+
+        Parameters
+        ----------
+        samples : mapping of modality to Tensor (1, ...)
         """
         sizes = [x.numel() for x in samples.values()]
 

@@ -43,7 +43,7 @@ class SignalRecurrence(nn.Module):
 
 
 class SignalSummary(nn.Module):
-    """Mean, deviation and log-spectrum bins of each channel into a two-layer perceptron."""
+    """Mean, deviation and log-spectrum bins of each channel (`prepare`) into a two-layer perceptron."""
 
     bins = 8
     average: Tensor
@@ -61,12 +61,14 @@ class SignalSummary(nn.Module):
         self.norm = LayerNorm(64)
         self.out = Linear(64, features)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def prepare(self, x: Tensor) -> Tensor:
+        """Summarise signals, (B, channels, time) to (B, channels * (2 + bins))."""
         if len(x) == 0:  # the transform of an empty batch is refused
-            return x.new_zeros(0, self.out.out_features)
+            return x.new_zeros(0, self.hidden.in_features)
         power = torch.fft.rfft(x, dim=-1, norm="ortho").abs().square()
-        average = self.average.to(x.dtype)
-        spectrum = torch.log(power @ average.T + 1e-3)
+        spectrum = torch.log(power @ self.average.to(x).T + 1e-3)
         deviation = x.var(-1, unbiased=False).add(1e-6).sqrt()
-        summary = torch.cat([x.mean(-1), deviation, spectrum.flatten(1)], dim=-1)
+        return torch.cat([x.mean(-1), deviation, spectrum.flatten(1)], dim=-1)
+
+    def forward(self, summary: Tensor) -> Tensor:
         return self.out(F.relu(self.norm(self.hidden(summary))))  # type: ignore[no-any-return]
