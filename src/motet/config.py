@@ -95,7 +95,9 @@ class RecipeSettings(Settings):
         "equal", description="weights of summed scores at prediction (late fusion): equal, or fitted on validation"
     )
     upload: str = Field(
-        "dense", description="encoding of a client's update: dense, q1 to q16, topk or topk+memory[:share=0.2]"
+        "dense",
+        description="encoding of a client's update: dense, q1 to q16, topk or topk+memory, or steps in a chain such as "
+        "topk+memory+q8+deflate[:share=0.2]",
     )
     prototype_bits: int = Field(32, ge=1, le=32, description="bits per number of a prototype; 32 is exact")
     prototype_average: Literal["ema", "cumulative"] = Field("ema", description="how prototypes persist over rounds")

@@ -12,7 +12,7 @@ from motet.learn.family import FAMILIES
 
 COUNT = 40
 MODALITIES = (1, 2, 3, 6)
-UPLOADS = ("dense", "q8", "topk", "topk+memory")
+UPLOADS = ("dense", "q8", "topk", "topk+memory", "topk+memory+q8+deflate:share=0.3")
 SERVER = ("none", "momentum", "adam")
 
 

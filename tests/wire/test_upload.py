@@ -13,6 +13,7 @@ from torch import Tensor
 
 from motet.errors import MotetError
 from motet.learn import prototypes as proto
+from motet.wire.codec import Coding
 from motet.wire.message import decode, encode
 from motet.wire.upload import Upload, contributions, received, through, uploads
 
@@ -77,22 +78,42 @@ def test_a_message_is_read_as_one_row() -> None:
     bits=BITS,
     seed=st.integers(0, 999),
     share=st.sampled_from([0.0, 0.5, 1.0]),
+    sparse=st.booleans(),
+    deflate=st.booleans(),
 )
-@example(shapes={"Ω": ((), torch.float32), "empty": ((0, 3), torch.float64)}, clients=3, bits=8, seed=0, share=0.5)
+@example(
+    shapes={"Ω": ((), torch.float32), "empty": ((0, 3), torch.float64)},
+    clients=3,
+    bits=8,
+    seed=0,
+    share=0.5,
+    sparse=True,
+    deflate=False,
+)
 def test_updates_arrive_as_if_each_client_had_encoded_its_own(
-    shapes: dict[str, tuple[tuple[int, ...], torch.dtype]], clients: int, bits: int, seed: int, share: float
+    shapes: dict[str, tuple[tuple[int, ...], torch.dtype]],
+    clients: int,
+    bits: int,
+    seed: int,
+    share: float,
+    sparse: bool,
+    deflate: bool,
 ) -> None:
     rng = np.random.default_rng(seed)
     content = {name: drawn((clients, *shape), dtype, rng) for name, (shape, dtype) in shapes.items()}
+    if sparse:  # clients differ in how much they send
+        for value in content.values():
+            there = rng.random(value.shape) < rng.random((clients, *[1] * (value.dim() - 1)))
+            value[~torch.from_numpy(np.asarray(there))] = 0
     held = {name: torch.from_numpy(rng.random(clients) < share) for name in content}
-    found = uploads(content, held, bits)
+    found = uploads(content, held, Coding(bits, 0.5 if sparse else 1.0, deflate=deflate))
     if not content:
         assert (found.content, len(found.lengths)) == ({}, 0)
         return
     messages: list[State | None] = []
     for k in range(clients):
         own = {name: value[k] for name, value in content.items() if held[name][k]}
-        read = received(encode(own, bits)) if own else None
+        read = received(encode(own, bits, sparse=sparse, deflate=deflate)) if own else None
         assert int(found.lengths[k]) == (0 if read is None else int(read.lengths[0]))
         messages.append(None if read is None else {name: value[0] for name, value in read.content.items()})
     check(found, messages)
@@ -102,7 +123,7 @@ def test_whole_numbers_and_single_numbers_are_never_quantised() -> None:
     scale = torch.tensor([0.1, 0.3], dtype=torch.float64)
     content = {"steps": torch.tensor([[1000, -7, 2], [3, 12345, 8]]), "scale": scale}
     everyone = torch.ones(2, dtype=torch.bool)
-    found = uploads(content, {"steps": everyone, "scale": everyone}, 1)
+    found = uploads(content, {"steps": everyone, "scale": everyone}, Coding(1))
     assert torch.equal(found.content["steps"], content["steps"])
     assert torch.equal(found.content["scale"], scale)
     assert torch.equal(found.content["scale"], content["scale"])
@@ -112,15 +133,15 @@ def test_whole_numbers_and_single_numbers_are_never_quantised() -> None:
 def test_a_client_s_numbers_are_quantised_between_its_own_ends() -> None:
     """By hand: at 1 bit only the lowest and the highest number of each client are left."""
     content = {"w": torch.tensor([[0.0, 1.0, 10.0], [-4.0, 0.0, -1.0]])}
-    found = uploads(content, {"w": torch.tensor([True, True])}, 1)
+    found = uploads(content, {"w": torch.tensor([True, True])}, Coding(1))
     assert found.content["w"].tolist() == [[0, 0, 10], [-4, 0, 0]]
-    # header 7; name 2 + 1, type 3, dimension 4, rows 4, range 8, three bits in a byte
-    assert found.lengths.tolist() == [30, 30]
+    # header 8; name 2 + 1, kind 4, dimension 4, rows 4, range 8, three bits in a byte
+    assert found.lengths.tolist() == [32, 32]
 
 
 def test_what_is_sent_is_not_written_over() -> None:
     content = {"w": torch.tensor([[0.0, 1.0, 10.0]])}
-    uploads(content, {"w": torch.tensor([True])}, 1)
+    uploads(content, {"w": torch.tensor([True])}, Coding(1))
     assert content["w"].tolist() == [[0, 1, 10]]
 
 
@@ -131,7 +152,7 @@ def test_an_update_without_end_is_refused_as_its_message_would_be(value: float) 
     with pytest.raises(MotetError, match="a range without end"):
         received(encode({"w": rows[0]}, 8))
     with pytest.raises(MotetError, match="a range without end"):
-        uploads({"w": rows}, {"w": torch.tensor([True, True])}, 8)
+        uploads({"w": rows}, {"w": torch.tensor([True, True])}, Coding(8))
 
 
 # --- Prototypes --------------------------------------------------------------------------------------------------

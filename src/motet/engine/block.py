@@ -217,7 +217,8 @@ class Block:
             return None, residual
         held = {name: steps[self.method.network.part_of[name]] > 0 for name in delta}
         sent, left = self.client.shorten(delta, held, residual)
-        return uploads(sent, held, self.client.coding.bits, sparse=self.client.coding.share < 1), left
+        upload = uploads(sent, held, self.client.coding)
+        return upload, self.client.remember(left, sent, upload)
 
     def _keep(self, round: int, begun: Begun, trained: Trained) -> tuple[Upload | None, State]:  # noqa: A002
         """Return what drift sends, and what stays with the clients, (K, ...)."""

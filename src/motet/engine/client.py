@@ -28,7 +28,7 @@ from motet.measure.accuracy import log_loss
 from motet.nets.network import State
 from motet.stream.assessment import Assessor
 from motet.stream.view import View
-from motet.wire.codec import parse
+from motet.wire.codec import EXACT, parse
 from motet.wire.message import encode
 from motet.wire.told import encode_summaries
 from motet.wire.told import received as received_told
@@ -244,8 +244,8 @@ class Client:
         held = {name: torch.ones(1, dtype=torch.bool, device=self.device) for name in update}
         rows, left = self.shorten(_rows(update), held, _rows(residual))
         sent = {name: value[0] for name, value in rows.items()}
-        message = encode(sent, self.coding.bits, sparse=self.coding.share < 1)
-        return received(message), {name: value[0] for name, value in left.items()}
+        upload = received(encode(sent, self.coding.bits, sparse=self.coding.sparse, deflate=self.coding.deflate))
+        return upload, {name: value[0] for name, value in self.remember(left, rows, upload).items()}
 
     def shorten(self, update: State, held: Mapping[str, Tensor], residual: State) -> tuple[State, State]:
         """Return what K clients send of their updates, (K, ...), and what is left over where that is kept."""
@@ -253,6 +253,13 @@ class Client:
             return update, residual
         memory = residual if self.coding.memory else None
         return sparsify(update, held, self.method.network.blocks, self.coding.share, memory)
+
+    def remember(self, left: State, sent: State, upload: Upload) -> State:
+        """Return what K clients keep of their updates: what was left over, and what quantising changed."""
+        if not self.coding.memory or self.coding.bits == EXACT:
+            return left
+        arrived = {name: value.to(self.device) for name, value in upload.content.items()}
+        return {n: own + (sent[n] - arrived[n]) if n in arrived else own for n, own in left.items()}
 
     def _keep(self, round: int, begun: Begun, trained: Trained) -> tuple[Upload | None, State]:  # noqa: A002
         """Return what drift sends, and what it keeps."""

@@ -7,7 +7,7 @@ the same numbers and the same lengths, without the bytes in between.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,8 +16,10 @@ from torch import Tensor
 
 from motet.learn import prototypes as proto
 from motet.nets.network import State
-from motet.wire.codec import EXACT, check_ranges, dequantise, quantise
-from motet.wire.message import HEADER, decode, entry_length, sparse_lengths
+from motet.wire.codec import Coding, check_ranges, dequantise, quantise
+from motet.wire.message import HEADER, decode, encode, entry_length, is_quantised, sparse_lengths
+
+DENSE = Coding()
 
 
 class Upload(NamedTuple):
@@ -52,28 +54,37 @@ def _of_one(content: State, message: bytes) -> Upload:
     return Upload({name: value[None] for name, value in content.items()}, held, np.array([len(message)]))
 
 
-def uploads(content: State, held: Mapping[str, Tensor], bits: int = EXACT, sparse: bool = False) -> Upload:
+def uploads(content: State, held: Mapping[str, Tensor], coding: Coding = DENSE) -> Upload:
     """Return what `received` would make of K clients' messages, each tensor quantised as a whole.
 
     Parameters
     ----------
     content : dict of name to Tensor (K, ...)
     held : mapping of name to bool (K,)
-    bits : int
-        Bits per number; 32 keeps every bit.
-    sparse : bool
-        Whether zeros of exact numbers are left out where that is shorter.
+    coding : Coding
     """
-    lengths = np.zeros(len(next(iter(held.values()), ())), dtype=np.int64)
+    content = {name: value.cpu() for name, value in content.items()}
+    flags = {name: own.cpu() for name, own in held.items()}
+    clients = len(next(iter(flags.values()), ()))
+    lengths, decoded = np.zeros(clients, dtype=np.int64), dict[str, Tensor]()
     for name, value in content.items():
-        if sparse and bits == EXACT:
-            entry: Any = sparse_lengths(name, value)
+        if coding.sparse:
+            entry, short = sparse_lengths(name, value, coding.bits)
+            decoded[name] = through(value, coding.bits, torch.from_numpy(short))
         else:
-            entry = entry_length(name, tuple(value.shape[1:]), value.dtype, bits, rows=1)
-        lengths += np.where(held[name].cpu().numpy(), entry, 0)
+            entry = np.asarray(entry_length(name, tuple(value.shape[1:]), value.dtype, coding.bits, rows=1))
+            decoded[name] = through(value, coding.bits)
+        lengths += np.where(flags[name].numpy(), entry, 0)
     lengths += np.where(lengths > 0, HEADER, 0)
-    decoded = {name: through(value.cpu(), bits) for name, value in content.items()}
-    return Upload(decoded, {name: flags.cpu() for name, flags in held.items()}, lengths)
+    if coding.deflate:
+        lengths = np.array([_length_of_one(content, flags, k, coding) for k in range(clients)], dtype=np.int64)
+    return Upload(decoded, flags, lengths)
+
+
+def _length_of_one(content: State, held: Mapping[str, Tensor], client: int, coding: Coding) -> int:
+    """Return the bytes of a client's message, which only making it can tell where it is deflated."""
+    own = {name: value[client] for name, value in content.items() if held[name][client]}
+    return len(encode(own, coding.bits, sparse=coding.sparse, deflate=True)) if own else 0
 
 
 def contributions(summary: Mapping[str, Mapping[str, Tensor]], bits: int) -> Upload:
@@ -109,12 +120,21 @@ def contributions(summary: Mapping[str, Mapping[str, Tensor]], bits: int) -> Upl
     return Upload(content, held, lengths)
 
 
-def through(values: Tensor, bits: int) -> Tensor:
-    """Return what arrives of numbers that are quantised row by row, (R, ...) to the same."""
-    if bits >= EXACT or not values.is_floating_point() or values.dim() == 1 or values.numel() == 0:
+def through(values: Tensor, bits: int, sparse: Tensor | None = None) -> Tensor:
+    """Return what arrives of numbers that are quantised row by row, (R, ...) to the same.
+
+    Parameters
+    ----------
+    values : Tensor (R, ...)
+    bits : int
+    sparse : bool (R,), optional
+        In which rows zeros are left out.
+    """
+    if not is_quantised(tuple(values.shape[1:]), values.dtype, bits) or len(values) == 0:
         return values
-    rows = values.reshape(len(values), -1).cpu().numpy()
-    ranges, packed = quantise(rows, bits)
+    rows = values.reshape(len(values), -1)
+    kept = None if sparse is None else (rows != 0) | ~sparse[:, None]
+    ranges, codes = quantise(rows, bits, kept)
     check_ranges(ranges, bits, rows.dtype)
-    found = torch.from_numpy(dequantise(ranges, packed, rows.shape[1], bits))
-    return found.to(values.dtype).reshape(values.shape).to(values.device)
+    found = dequantise(ranges, codes, bits, rows.dtype)
+    return (found if kept is None else torch.where(kept, found, 0)).reshape(values.shape)
