@@ -27,7 +27,7 @@ def shown(renderable, width=100):
 
 def test_summary_is_of_the_tail_over_seeds():
     runs = [result("pmm", accuracy, seed) for seed, accuracy in enumerate((0.6, 0.7, 0.8))]
-    found = summarise("pmm", runs)
+    found = summarise("pmm", runs, runs)
     assert found.accuracy_mean == pytest.approx(0.7)
     assert found.accuracy_sd == pytest.approx(0.1)
     assert found.balanced_accuracy_mean == pytest.approx(0.69)
@@ -37,7 +37,8 @@ def test_summary_is_of_the_tail_over_seeds():
 
 
 def test_summary_of_one_seed_without_a_stream_has_nulls():
-    found = summarise("pmm", [result("pmm", online=False)])
+    runs = [result("pmm", online=False)]
+    found = summarise("pmm", runs, runs)
     assert found.accuracy_sd is None
     assert found.online_accuracy_mean is None
 
@@ -45,7 +46,7 @@ def test_summary_of_one_seed_without_a_stream_has_nulls():
 def test_tail_counts_and_not_the_last_round():
     run = result("pmm", 0.7)
     moved = run.model_copy(update={"final": run.final.model_copy(update={"accuracy": 0.1})})
-    assert summarise("pmm", [moved]).accuracy_mean == pytest.approx(0.7)
+    assert summarise("pmm", [moved], [moved]).accuracy_mean == pytest.approx(0.7)
 
 
 def test_paired_agrees_with_scipy():
@@ -203,3 +204,22 @@ def test_the_table_fits_a_terminal():
     found = shown(table(comparison({**AHEAD, "late-unimodal": [0.7, 0.7, 0.8]})), width=80)
     assert "…" not in found
     assert max(map(len, found.splitlines())) <= 80
+
+
+def test_a_summary_says_what_was_sent_until_the_first_recipe_s_accuracy_was_reached():
+    slow, fast = (
+        [result(name, accuracy, seed, bytes_up=sent) for seed, accuracy in enumerate(AHEAD["fedavg"])]
+        for name, sent in (("fedavg", 1000), ("motet", 10))
+    )
+    for place, run in enumerate(fast[:2]):  # as good as the other at a hundredth of the bytes, but for the last seed
+        history = [line.model_copy(update={"accuracy": 0.1 * line.round}) for line in run.history]
+        fast[place] = run.model_copy(update={"history": history})
+    never = [line.model_copy(update={"accuracy": None}) for line in fast[2].history]
+    fast[2] = fast[2].model_copy(update={"history": never})
+    found = compare(["fedavg", "motet"], [0, 1, 2], {}, {(r.recipe["name"], r.seed): r for r in (*slow, *fast)})
+    summary = found.summary[1]
+    assert summary.reached == 2
+    assert summary.bytes_up_to_reach_mean == 70  # .7 is the first to be above .655 and .672
+    text = " ".join(shown(table(found)).split())
+    assert "Sent until as good as fedavg ends: " in text
+    assert "motet 70 bytes (2 of 3)." in text

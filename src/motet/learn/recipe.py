@@ -122,6 +122,17 @@ _ROWS = [
     _FEDMCHAIN.control("mean", "the plain mean of the same uploads", aggregate="mean"),
     _FEDMCHAIN.control("late", "all modalities at once: late fusion", objective="late"),
     _FEDMCHAIN.control("late-unimodal", "late fusion with each modality's own loss", objective="late-unimodal"),
+    Recipe(
+        "motet",
+        "every modality answers for itself, bad ones are mended, little is sent",
+        "ours, see docs/own_recipe.md",
+        {
+            "objective": "late-unimodal",
+            "missing": "skip",
+            "degraded": "replace",
+            "upload": "topk+memory+q8:share=0.2",
+        },
+    ),
 ]
 RECIPES: dict[str, Recipe] = {row.name: row for row in _ROWS}
 

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from motet.errors import MotetError
+from motet.measure.reach import sent_until
 from motet.measure.statistics import paired_difference, standard_deviation
 from motet.record.result import Comparison, Paired, Result, Summary
 
@@ -25,9 +26,13 @@ def mean_known(values: Sequence[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def summarise(recipe: str, results: Sequence[Result]) -> Summary:
-    """Summarise one recipe's runs over all seeds."""
+def summarise(recipe: str, results: Sequence[Result], baseline: Sequence[Result]) -> Summary:
+    """Summarise one recipe's runs over all seeds; `baseline` holds the first recipe's, in the same order."""
     accuracies = tail_accuracies(results)
+    sent = [
+        sent_until(target, [(line.accuracy, line.bytes_up) for line in run.history])
+        for run, target in zip(results, tail_accuracies(baseline), strict=True)
+    ]
     return Summary(
         recipe=recipe,
         accuracy_mean=fmean(accuracies),
@@ -38,6 +43,8 @@ def summarise(recipe: str, results: Sequence[Result]) -> Summary:
         online_accuracy_mean=mean_known([r.online.accuracy if r.online else None for r in results]),
         bytes_up_mean=fmean(r.bytes.up for r in results),
         train_s_mean=fmean(r.time.train_s for r in results),
+        reached=sum(cost is not None for cost in sent),
+        bytes_up_to_reach_mean=mean_known(sent),
     )
 
 
@@ -96,7 +103,7 @@ def compare(
         seeds=list(seeds),
         config=dict(config),
         runs=[run for recipe in recipes for run in runs[recipe]],
-        summary=[summarise(recipe, runs[recipe]) for recipe in recipes],
+        summary=[summarise(recipe, runs[recipe], runs[first]) for recipe in recipes],
         paired=[paired(recipe, runs[recipe], first, runs[first]) for recipe in recipes[1:]],
     )
 

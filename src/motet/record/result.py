@@ -182,6 +182,10 @@ class Summary(_Record):
     online_accuracy_mean: float | None
     bytes_up_mean: float
     train_s_mean: float
+    reached: int = Field(default=0, description="seeds on which it reaches what the first recipe ends with")
+    bytes_up_to_reach_mean: float | None = Field(
+        default=None, description="sent until then, mean over those seeds; null for none"
+    )
 
 
 class Paired(_Record):

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from motet.measure.statistics import standard_deviation
 from motet.record.comparison import mean_known, runs_by_recipe
-from motet.record.result import Comparison, Paired, Result
+from motet.record.result import Comparison, Paired, Result, Summary
 from motet.record.verdict import is_upper_bound
 from motet.record.wording import NONE, duration, interval, number, percent, points, probability, size, spread
 from motet.record.worth import Share, Worth
@@ -37,13 +37,15 @@ class Row:
     worst_class: str
     online: str
     sent: str
+    reach: str
     time: str
 
 
 def rows(comparison: Comparison) -> list[Row]:
     """Write out each recipe's figures: means over seeds, with the standard deviation where there are several."""
     against = {pair.recipe: pair for pair in comparison.paired}
-    return [_row(name, runs, against.get(name)) for name, runs in runs_by_recipe(comparison).items()]
+    reach = {summary.recipe: _reach(summary, len(comparison.seeds)) for summary in comparison.summary}
+    return [_row(name, runs, against.get(name), reach[name]) for name, runs in runs_by_recipe(comparison).items()]
 
 
 def table(comparison: Comparison) -> Table:
@@ -108,7 +110,15 @@ def _kinds(kinds: dict[str, int]) -> str:
     return f" ({', '.join(f'{kind} {size(many)}' for kind, many in kinds.items())})" if len(kinds) > 1 else ""
 
 
-def _row(name: str, runs: Sequence[Result], pair: Paired | None) -> Row:
+def _reach(summary: Summary, seeds: int) -> str:
+    """Write what was sent until the first recipe's accuracy was reached, and by how many seeds if not by all."""
+    if summary.bytes_up_to_reach_mean is None:
+        return "never"
+    sent = size(summary.bytes_up_to_reach_mean)
+    return sent if summary.reached == seeds else f"{sent} ({summary.reached} of {seeds})"
+
+
+def _row(name: str, runs: Sequence[Result], pair: Paired | None, reach: str) -> Row:
     online = mean_known([run.online.accuracy if run.online else None for run in runs])
     return Row(
         recipe=name,
@@ -123,6 +133,7 @@ def _row(name: str, runs: Sequence[Result], pair: Paired | None) -> Row:
         worst_class=_mean(runs, lambda run: run.tail.worst_class),
         online=percent(online),
         sent=size(fmean(run.bytes.up for run in runs)),
+        reach=reach,
         time=duration(fmean(run.time.train_s for run in runs)),
     )
 
@@ -133,9 +144,12 @@ def _mean(runs: Sequence[Result], figure: Callable[[Result], float]) -> str:
 
 
 def _caption(comparison: Comparison) -> str:
-    if len(comparison.seeds) == 1:
-        return "One seed: no interval can be given."
-    return f"{len(comparison.seeds)} seeds; ± is the standard deviation, in brackets the 95 % interval."
+    first, seeds = comparison.recipes[0], len(comparison.seeds)
+    level = [f"{summary.recipe} {_reach(summary, seeds)}" for summary in comparison.summary if summary.reached]
+    costs = f"Sent until as good as {first} ends: {', '.join(level)}."
+    if seeds == 1:
+        return f"One seed: no interval can be given. {costs}"
+    return f"{seeds} seeds; ± is the standard deviation, in brackets the 95 % interval. {costs}"
 
 
 def worth_table(found: Worth) -> Table:
