@@ -26,6 +26,8 @@ OUT = Path(__file__).resolve().parent.parent / "docs" / "performance" / "methods
 RECIPES = ("fedavg", "partial", "late", "late-unimodal", "fedprox", "pmm", "qqr")
 MORE = ("fedavg", "fedproto", "moon", "scaffold", "ogm-ge", "fedcmi", "fedmchain", "fedmchain-mean")
 """Those whose further cost flags have no part in; a round of fedmchain goes over the samples once for each modality."""
+UPLOADS = ("dense", "q8", "topk", "topk+memory+q8", "topk+memory+q8+deflate")
+"""Of fedavg; what they select, quantise and count."""
 ROUGH = {"missing_rate": 0.5, "degraded_rate": 0.5}
 CLIENTS, SAMPLES = 100, 20
 
@@ -66,16 +68,16 @@ def in_turns(workers: dict[str, Training], rounds: int) -> dict[str, list[float]
     return seconds
 
 
-def measure(data: ArrayDataset, recipes: tuple[str, ...], flags: str, rounds: int) -> dict[str, list[float]]:
-    """Time rounds of some recipes in turns, and print how they compare to the first."""
-    workers = {
-        r: Training(data, SAMPLES, "vector", "benchmark", recipe=r, **{**ROUGH, "flags": flags}) for r in recipes
-    }
+def measure(data: ArrayDataset, rows: dict[str, dict[str, str]], flags: str, rounds: int) -> dict[str, list[float]]:
+    """Time rounds of some rows in turns, and print how they compare to the first."""
+    rough = {**ROUGH, "flags": flags}
+    workers = {name: Training(data, SAMPLES, "vector", "benchmark", **rough, **row) for name, row in rows.items()}
     found = in_turns(workers, rounds)
-    base = statistics.median(found[recipes[0]])
+    first = next(iter(rows))
+    base = statistics.median(found[first])
     for name, seconds in found.items():
         median = statistics.median(seconds)
-        print(f"{flags:9} {name:14} {median * 1e3:8.1f} ms  {median / base:.2f} of {recipes[0]}", flush=True)
+        print(f"{flags:9} {name:24} {median * 1e3:8.1f} ms  {median / base:.2f} of {first}", flush=True)
     return found
 
 
@@ -87,8 +89,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     data = noise(CLIENTS, SAMPLES)
-    rows = {flags: measure(data, RECIPES, flags, options.rounds) for flags in ("oracle", "assessed")}
-    more = measure(data, MORE, "oracle", options.rounds)
+    recipes = {name: {"recipe": name} for name in RECIPES}
+    rows = {flags: measure(data, recipes, flags, options.rounds) for flags in ("oracle", "assessed")}
+    more = measure(data, {name: {"recipe": name} for name in MORE}, "oracle", options.rounds)
+    codings = {upload: {"recipe": "fedavg", "upload": upload} for upload in UPLOADS}
+    uploads = measure(data, codings, "oracle", options.rounds)
     nothing = {}
     for clients in (100, 1000):
         kinds = {"objective": "late", "features": 1}
@@ -98,7 +103,7 @@ def main() -> None:
             cost = statistics.median(values) / clients * 1e3
             print(f"no-op     {name:7} {clients:5} clients {cost:.3f} ms a client-round", flush=True)
     OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps({"recipes": rows, "more": more, "nothing": nothing}, indent=1) + "\n")
+    OUT.write_text(json.dumps({"recipes": rows, "more": more, "uploads": uploads, "nothing": nothing}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -75,6 +75,11 @@ def methods(measured: dict[str, Any]) -> str:
         rows.append(
             f"| `{recipe}` | {statistics.median(seconds) / statistics.median(measured['more']['fedavg']):.2f} |"
         )
+    rows += ["", "| upload of `fedavg` | round |", "|---|---|"]
+    for upload, seconds in measured.get("uploads", {}).items():
+        rows.append(
+            f"| `{upload}` | {statistics.median(seconds) / statistics.median(measured['uploads']['dense']):.2f} |"
+        )
     nothing = [
         f"{statistics.median(seconds) / int(clients) * 1e3:.3f} ms in the {engine} at {int(clients):,} clients"
         for clients, engines in measured["nothing"].items()
