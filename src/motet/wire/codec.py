@@ -99,7 +99,7 @@ def quantise(rows: Tensor, bits: int, kept: Tensor | None = None) -> tuple[Tenso
     bits : int
         1 to 31.
     kept : bool (R, n), optional
-        Which numbers count; the codes of the others mean nothing.
+        Which numbers count; the others are zeros, and their codes mean nothing.
 
     Returns
     -------
@@ -108,18 +108,31 @@ def quantise(rows: Tensor, bits: int, kept: Tensor | None = None) -> tuple[Tenso
     codes : float (R, n)
         Whole numbers from 0 to 2**bits - 1.
     """
-    low = (rows if kept is None else torch.where(kept, rows, torch.inf)).amin(1).float()
-    high = (rows if kept is None else torch.where(kept, rows, -torch.inf)).amax(1).double()
+    low, high = _ends(rows, kept)
+    low, high = low.float(), high.double()
     step = ((high - low.double()) / (2**bits - 1)).float()
     ranges = torch.stack([low, step], dim=1)
-    if kept is not None:
-        ranges = torch.where(kept.any(1, keepdim=True), ranges, 0)
 
     def codes(rows: Tensor, ranges: Tensor) -> Tensor:
         low, step = ranges.to(rows.dtype)[:, :, None].unbind(1)
         return rows.sub(low).div_(torch.where(step > 0, step, 1)).round_().clamp_(0, 2**bits - 1)
 
     return ranges, _carefully(codes, rows, ranges, bits, rows.dtype)
+
+
+def _ends(rows: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the lowest and the highest number of each row that counts; zeros where none does."""
+    low, high = rows.amin(1), rows.amax(1)
+    if kept is None:
+        return low, high
+    doubtful = torch.nonzero((low >= 0) | (high <= 0))[:, 0]  # an end may be a zero that does not count
+    if len(doubtful):
+        some, there = rows[doubtful], kept[doubtful]
+        low[doubtful] = torch.where(there, some, torch.inf).amin(1)
+        high[doubtful] = torch.where(there, some, -torch.inf).amax(1)
+        nothing = ~kept.any(1)
+        low[nothing], high[nothing] = 0, 0
+    return low, high
 
 
 def dequantise(ranges: Tensor, codes: Tensor, bits: int, dtype: torch.dtype) -> Tensor:

@@ -125,14 +125,16 @@ def entry_length(name: str, shape: tuple[int, ...], dtype: torch.dtype, bits: in
     return _before(name, shape) + int(_numbers_length(math.prod(shape), dtype, bits if lossy else EXACT, rows))
 
 
-def sparse_lengths(name: str, values: Tensor, bits: int = EXACT) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the bytes that `encode` needs for each client's tensor, (K, ...), and whose zeros it leaves out."""
+def sparse_lengths(name: str, values: Tensor, bits: int = EXACT) -> tuple[NDArray[np.int64], Tensor]:
+    """Return the bytes that `encode` needs for each client's tensor, (K, ...), and which numbers it writes, (K, n)."""
     shape = tuple(values.shape[1:])
     bits = bits if is_quantised(shape, values.dtype, bits) else EXACT
-    there = (values.reshape(len(values), -1) != 0).cpu().numpy()
+    kept = (values.reshape(len(values), -1) != 0).cpu()
+    there = kept.numpy()
     short = positions.lengths(there) + _numbers_length(there.sum(axis=1), values.dtype, bits)
     whole = _numbers_length(there.shape[1], values.dtype, bits)
-    return np.asarray(_before(name, shape) + np.minimum(short, whole)), np.asarray(short < whole)
+    kept[torch.from_numpy(np.asarray(short >= whole))] = True
+    return np.asarray(_before(name, shape) + np.minimum(short, whole)), kept
 
 
 def decode(message: bytes, most: int = MOST_BYTES) -> dict[str, Tensor]:

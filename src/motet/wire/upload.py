@@ -69,8 +69,8 @@ def uploads(content: State, held: Mapping[str, Tensor], coding: Coding = DENSE) 
     lengths, decoded = np.zeros(clients, dtype=np.int64), dict[str, Tensor]()
     for name, value in content.items():
         if coding.sparse:
-            entry, short = sparse_lengths(name, value, coding.bits)
-            decoded[name] = through(value, coding.bits, torch.from_numpy(short))
+            entry, kept = sparse_lengths(name, value, coding.bits)
+            decoded[name] = through(value, coding.bits, kept)
         else:
             entry = np.asarray(entry_length(name, tuple(value.shape[1:]), value.dtype, coding.bits, rows=1))
             decoded[name] = through(value, coding.bits)
@@ -120,21 +120,20 @@ def contributions(summary: Mapping[str, Mapping[str, Tensor]], bits: int) -> Upl
     return Upload(content, held, lengths)
 
 
-def through(values: Tensor, bits: int, sparse: Tensor | None = None) -> Tensor:
+def through(values: Tensor, bits: int, kept: Tensor | None = None) -> Tensor:
     """Return what arrives of numbers that are quantised row by row, (R, ...) to the same.
 
     Parameters
     ----------
     values : Tensor (R, ...)
     bits : int
-    sparse : bool (R,), optional
-        In which rows zeros are left out.
+    kept : bool (R, n), optional
+        Which numbers are sent; the others are zeros.
     """
     if not is_quantised(tuple(values.shape[1:]), values.dtype, bits) or len(values) == 0:
         return values
     rows = values.reshape(len(values), -1)
-    kept = None if sparse is None else (rows != 0) | ~sparse[:, None]
     ranges, codes = quantise(rows, bits, kept)
     check_ranges(ranges, bits, rows.dtype)
     found = dequantise(ranges, codes, bits, rows.dtype)
-    return (found if kept is None else torch.where(kept, found, 0)).reshape(values.shape)
+    return (found if kept is None else found.mul_(kept).add_(0)).reshape(values.shape)  # no negative zero
