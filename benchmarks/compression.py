@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from studies import Choice, Point, accuracy, carry_out, command, difference, search, with_interval
+from studies import Point, accuracy, carry_out, command, difference, search, with_interval
 
 from motet.measure.reach import sent_until
 from motet.record.result import Result
@@ -58,7 +58,7 @@ def settings(archive: str) -> Point:
     return {"data": archive, **EVERY}
 
 
-def rates(archive: str) -> dict[str, Choice]:
+def rates(archive: str) -> dict[str, Point]:
     """Return the rate of every row that compresses nothing; the others take it over."""
     own = {name: ROWS[name] for name in ROWS if "," not in name}
     return search({**settings(archive), "evaluate_every": 1000}, FOLDER / archive / "search", own, GRID)
@@ -67,7 +67,7 @@ def rates(archive: str) -> dict[str, Choice]:
 def measure(archive: str) -> dict[str, list[Result]]:
     """Carry out all rows, or read them."""
     chosen = rates(archive)
-    rows = {name: {**row, **chosen[name.partition(",")[0]].point} for name, row in ROWS.items()}
+    rows = {name: {**row, **chosen[name.partition(",")[0]]} for name, row in ROWS.items()}
     return carry_out(settings(archive), FOLDER / archive / "test", rows, SEEDS)
 
 
@@ -105,7 +105,7 @@ def table(archive: str) -> str:
             f"{sent / 1e6:.2f}",
             f"{100 * sent / dense:.1f}",
             f"{100 * share:.1f} ({reached} of {SEEDS} seeds)",
-            f"{chosen[name.partition(',')[0]].point['lr']:g}",
+            f"{chosen[name.partition(',')[0]]['lr']:g}",
         ]
         rows.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(rows)

@@ -94,7 +94,7 @@ def chosen(name: str) -> dict[str, Point]:
         return {recipe: point for recipe, point in chosen(study.like).items() if recipe in study.recipes}
     own = {recipe: {"recipe": recipe} for recipe in study.recipes if RECIPES[recipe].control_of is None}
     picked = search(study.settings, FOLDER / name / "search", own, GRID)
-    return {recipe: picked[RECIPES[recipe].control_of or recipe].point for recipe in study.recipes}
+    return {recipe: picked[RECIPES[recipe].control_of or recipe] for recipe in study.recipes}
 
 
 def measure(name: str) -> dict[str, list[Result]]:
@@ -113,7 +113,7 @@ def left_out(result: Result) -> float:
 
 def spread(result: Result) -> float:
     """Return the standard deviation of accuracy over classes."""
-    return float(np.std(result.tail.accuracy_by_class))
+    return float(np.std([share for share in result.tail.accuracy_by_class if share is not None]))
 
 
 FIGURES: dict[str, Figure] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,13 +22,6 @@ Point = dict[str, Any]
 Figure = Callable[[Result], float]
 
 
-class Choice(NamedTuple):
-    """What was chosen of a grid, and the accuracy on validation that it reached."""
-
-    point: Point
-    accuracy: float
-
-
 def carry_out(settings: Point, folder: Path, points: Mapping[str, Point], seeds: int) -> dict[str, list[Result]]:
     """Run every named point with every seed, or read it; return results in the order of seeds."""
     settings = {**settings, "data": str(DATA / settings["data"])}
@@ -43,13 +36,12 @@ def carry_out(settings: Point, folder: Path, points: Mapping[str, Point], seeds:
 
 def search(
     settings: Point, folder: Path, rows: Mapping[str, Point], grid: Mapping[str, tuple[float, ...]]
-) -> dict[str, Choice]:
+) -> dict[str, Point]:
     """Choose one setting of the grid after the other for every row, the later ones at their first values.
 
     By the mean accuracy on samples held out of training (`motet run --validation`), others with every seed.
     """
     picked = {row: {key: values[0] for key, values in grid.items()} for row in rows}
-    best: dict[str, float] = {}
     for key, values in grid.items():
         tried = {(row, value): {**picked[row], key: value} for row in rows for value in values}
         names = {pair: "-".join([pair[0], *map(str, point.values())]) for pair, point in tried.items()}
@@ -57,8 +49,8 @@ def search(
         found = {name: validated(own) for name, own in carry_out(settings, folder, points, SEARCH_SEEDS).items()}
         for row in rows:
             scores = {value: found[names[row, value]] for value in values}
-            picked[row][key], best[row] = max(scores.items(), key=lambda pair: pair[1])
-    return {row: Choice(picked[row], best[row]) for row in rows}
+            picked[row][key] = max(scores, key=lambda value: scores[value])
+    return picked
 
 
 def validated(results: Iterable[Result]) -> float:
