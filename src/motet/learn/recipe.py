@@ -124,13 +124,13 @@ _ROWS = [
     _FEDMCHAIN.control("late-unimodal", "late fusion with each modality's own loss", objective="late-unimodal"),
     Recipe(
         "motet",
-        "every modality answers for itself, bad ones are mended, little is sent",
+        "every modality answers for itself, prototypes stand in, little is sent",
         "ours, see docs/own_recipe.md",
         {
             "objective": "late-unimodal",
-            "missing": "skip",
-            "degraded": "replace",
+            "missing": "prototype",
             "upload": "topk+memory+q8:share=0.2",
+            "prototype_bits": 4,
         },
     ),
 ]
