@@ -129,7 +129,7 @@ _ROWS = [
         {
             "objective": "late-unimodal",
             "missing": "prototype",
-            "upload": "topk+memory+q8:share=0.2",
+            "upload": "q8",
             "prototype_bits": 4,
         },
     ),
