@@ -218,6 +218,26 @@ def test_what_inflates_to_more_than_it_may_is_refused_before_it_does() -> None:
     assert peak < 2**23  # of the 2**24 bytes that they stand for
 
 
+@pytest.mark.parametrize("coding", [{"sparse": True}, {"bits": 1}, {"bits": 1, "sparse": True}], ids=str)
+def test_many_tensors_of_few_bytes_are_refused_before_they_are_made(coding: dict[str, Any]) -> None:
+    """A hundred tensors of 400,000 bytes each, which alone might pass."""
+    few = {"bits": 32, "sparse": False, **coding}
+    message = encode({str(number): torch.zeros(100_000) for number in range(100)}, **few)
+    assert decode(encode({"0": torch.zeros(100_000)}, **few), most=10**6)
+    tracemalloc.start()
+    with pytest.raises(MotetError, match=r"100,000 numbers in a message: more than 1,000,000 bytes"):
+        decode(message, most=10**6)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10**7
+
+
+def test_a_flag_is_true_or_false_whatever_byte_it_is() -> None:
+    message = encode({"flags": torch.tensor([False, True, True])})
+    found = decode(message[:-3] + bytes([0, 1, 2]))["flags"]
+    assert found.numpy().tobytes() == bytes([0, 1, 1])
+
+
 def test_tensors_may_be_views_and_may_want_gradients() -> None:
     base = torch.arange(12.0).reshape(3, 4)
     mapping = {"turned": base.T, "strided": base[:, ::2], "learning": base.clone().requires_grad_()}

@@ -144,14 +144,14 @@ def decode(message: bytes, most: int = MOST_BYTES) -> dict[str, Tensor]:
     ----------
     message : bytes
     most : int
-        Bytes that it may inflate to, and numbers that a tensor of few bytes may have.
+        Bytes that it may inflate to, and that all tensors which are written in fewer may take.
 
     Raises
     ------
     MotetError
         If the bytes are not such a message, are cut short, or hold more.
     """
-    reader = _Reader(message)
+    reader = _Reader(message, most)
     if reader.take(4) != MAGIC:
         raise MotetError("not a Motet message")
     (version,) = reader.unpack("<B")
@@ -160,10 +160,10 @@ def decode(message: bytes, most: int = MOST_BYTES) -> dict[str, Tensor]:
     (deflated,) = reader.unpack("<B") if version > 1 else (0,)
     (count,) = reader.unpack("<H")
     if deflated:
-        reader = _Reader(_inflated(reader, most))
+        reader = _Reader(_inflated(reader, most), most)
     tensors: dict[str, Tensor] = {}
     for _ in range(count):
-        name, tensor = _read(reader, version, most)
+        name, tensor = _read(reader, version)
         if name in tensors:
             raise MotetError(f"{name!r} stands twice in a message")
         tensors[name] = tensor
@@ -186,7 +186,7 @@ def _inflated(reader: _Reader, most: int) -> bytes:
     return found
 
 
-def _read(reader: _Reader, version: int, most: int) -> tuple[str, Tensor]:
+def _read(reader: _Reader, version: int) -> tuple[str, Tensor]:
     (length,) = reader.unpack("<H")
     name = _text(reader.take(length))
     if version == 1:
@@ -202,7 +202,9 @@ def _read(reader: _Reader, version: int, most: int) -> tuple[str, Tensor]:
     if math.prod(max(width, 1) for width in shape) > MOST_NUMBERS:
         raise MotetError("a shape in a message is larger than any tensor")
     size = math.prod(shape)
-    there = _places(reader, layout, size, most)
+    if layout != _ALL or bits != EXACT:
+        reader.grow(size, np.dtype(_NUMPY[code]).itemsize)
+    there = _places(reader, layout, size)
     numbers = _numbers(reader, code, bits, size if there is None else len(there), version)
     if there is not None:
         every: NDArray[Any] = np.zeros(size, dtype=_NUMPY[code])
@@ -211,7 +213,7 @@ def _read(reader: _Reader, version: int, most: int) -> tuple[str, Tensor]:
     return name, torch.from_numpy(numbers.reshape(shape))
 
 
-def _places(reader: _Reader, layout: int, size: int, most: int) -> NDArray[np.int64] | None:
+def _places(reader: _Reader, layout: int, size: int) -> NDArray[np.int64] | None:
     """Return where the numbers stand that are not zero; None where all are there."""
     if layout == _ALL:
         return None
@@ -220,14 +222,16 @@ def _places(reader: _Reader, layout: int, size: int, most: int) -> NDArray[np.in
     if layout != positions.GAPS:
         raise MotetError(f"unknown way {layout} to leave out zeros in a message")
     (count,) = reader.unpack("<I")
-    if 8 * size > most:  # a few bytes may stand for them
-        raise MotetError(f"a tensor of {size:,} numbers in a message: more than {most:,} bytes make no sense here")
     found, reader.place = positions.read_gaps(reader.message, reader.place, count, size)
     return found
 
 
 def _numbers(reader: _Reader, code: int, bits: int, count: int, version: int) -> NDArray[Any]:
     """Return numbers of a type, (count,), which may be written to."""
+    if bits == EXACT and _BY_CODE[code] == torch.bool:
+        return np.asarray(
+            np.frombuffer(reader.take(count), dtype=np.uint8) != 0
+        )  # a byte that is neither would be no flag
     if bits == EXACT:
         return np.frombuffer(reader.take(count * np.dtype(_NUMPY[code]).itemsize), dtype=_NUMPY[code]).copy()
     if not 1 <= bits < EXACT or code not in _REAL:
@@ -251,10 +255,15 @@ def _text(name: bytes) -> str:
 
 
 class _Reader:
-    """Walks through bytes and refuses to walk past the end."""
+    """Walks through bytes and refuses to walk past the end, or to make more of few bytes than it may."""
 
-    def __init__(self, message: bytes) -> None:
-        self.message, self.place = message, 0
+    def __init__(self, message: bytes, most: int) -> None:
+        self.message, self.place, self.most, self.grown = message, 0, most, 0
+
+    def grow(self, numbers: int, width: int) -> None:
+        self.grown += numbers * width
+        if self.grown > self.most:
+            raise MotetError(f"{numbers:,} numbers in a message: more than {self.most:,} bytes make no sense here")
 
     def take(self, length: int) -> bytes:
         if self.place + length > len(self.message):
