@@ -20,6 +20,7 @@ from motet.stream.reference import (
     quality,
     quantile,
     regularise,
+    whitener,
 )
 
 
@@ -125,3 +126,15 @@ def test_every_distance_is_counted(distances):
     assert len(counts) == 65
     assert counts.sum() == len(distances)
     assert 0.25 <= quantile(counts.astype(float), 0.98) <= 64
+
+
+def test_a_covariance_that_rounding_has_spoilt_is_floored() -> None:
+    """By hand: along (1, 1) the variance is 2e8 + 1; along (1, -1) it would be -1, and is .05 ^ 2."""
+    spoilt = np.array([[[1e8, 1e8 + 1], [1e8 + 1, 1e8]]])
+    found = whitener(spoilt)
+    along, across = (np.square(found[0] @ direction).sum() for direction in ([1, 1], [1, -1]))
+    assert along == pytest.approx(2 / 2e8, rel=1e-6)
+    assert across == pytest.approx(2 / 0.05**2)
+    healthy = np.array([[4.0, 1.0], [1.0, 9.0]])
+    found = whitener(healthy[None])[0]
+    np.testing.assert_allclose(found.T @ found, np.linalg.inv(healthy))

@@ -69,7 +69,7 @@ def build(modality: str, labels: Integers, known: Moments, distinct: Floats, edg
     covariance = regularise(sets, member @ distinct)
     return {
         key(modality, "centre"): sets.mean.astype(np.float32),
-        key(modality, "whitener"): np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float32),
+        key(modality, "whitener"): whitener(covariance).astype(np.float32),
         key(modality, "edge"): np.array(edge, dtype=np.float32),
     }
 
@@ -81,6 +81,18 @@ def regularise(sets: Moments, distinct: Floats) -> Floats:
     own = sets.scatter / np.where(sets.number > 0, sets.number, 1)[:, None, None]
     share = (distinct / (distinct + PRIOR))[:, None, None]
     return np.asarray(share * own + (1 - share) * common + FLOOR**2 * np.eye(s))
+
+
+def whitener(covariance: Floats) -> Floats:
+    """Matrices (R, S, S) that turn deviations into Mahalanobis distances.
+
+    What clients send is rounded, and a large covariance may have a negative eigenvalue for it; that is floored.
+    """
+    try:
+        return np.asarray(np.linalg.inv(np.linalg.cholesky(covariance)))
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        return np.asarray(np.swapaxes(vectors / np.sqrt(np.maximum(values, FLOOR**2))[:, None, :], 1, 2))
 
 
 def distance(reference: Reference, modality: str, points: Floats) -> Floats:
