@@ -9,38 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from motet.errors import InputError, unknown
-
-Rate = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-def _listed(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _assigned(value: object) -> object:
-    """Read ``acc=0.5,gyro=1`` as a mapping."""
-    if not isinstance(value, str):
-        return value
-    pairs = [part.partition("=") for part in _listed(value)]  # type: ignore[attr-defined]
-    if any(not sign for _, sign, _ in pairs):
-        raise ValueError("must read modality=number, with commas between several")
-    return {name.strip(): number for name, _, number in pairs}
-
-
-def _size(value: object) -> object:
-    return int(value) if isinstance(value, str) and value.lstrip("-").isdigit() else value
-
-
-Names = Annotated[list[str], BeforeValidator(_listed)]
-Levels = Annotated[dict[str, NotNegative], BeforeValidator(_assigned)]
-Pattern = Literal["independent", "correlated", "persistent", "bursty", "alternating"]
+from motet.values import Count, Levels, Names, NotNegative, Pattern, Positive, Rate, Samples
 
 
 class Settings(BaseModel):
@@ -146,9 +119,7 @@ class TrainingSettings(Settings):
 class StreamSettings(Settings):
     """How samples arrive at a device."""
 
-    buffer: Annotated[Count | Literal["all"], BeforeValidator(_size)] = Field(
-        "all", description="samples a device keeps, or all: its whole share, no arrivals"
-    )
+    buffer: Samples = Field("all", description="samples a device keeps, or all: its whole share, no arrivals")
     arrivals: Count = Field(20, description="samples that arrive per round")
     order: Literal["time", "shuffled"] = Field("time", description="order of arrival; time where the data has it")
 

@@ -10,9 +10,9 @@ from pydantic import Field
 from scipy.spatial.distance import pdist, squareform
 from torch import Tensor
 
-from motet.config import Count
 from motet.learn.aggregate.kept import Kept, OfAll
 from motet.nets.network import State
+from motet.values import Count
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from motet.config import NotNegative
 from motet.learn import projection
 from motet.learn import prototypes as proto
 from motet.learn.degraded import Degraded, flagged
 from motet.learn.objective import Parts
 from motet.learn.sample import Batch, Net, Slots
+from motet.values import NotNegative
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from motet.config import NotNegative, Positive
 from motet.learn.drift import Drift
 from motet.learn.sample import Batch, Slots
 from motet.nets.network import State
+from motet.values import NotNegative, Positive
 
 
 @dataclass(frozen=True)

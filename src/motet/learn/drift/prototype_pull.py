@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from motet.config import NotNegative
 from motet.learn import prototypes as proto
 from motet.learn.drift import Drift
 from motet.learn.sample import Batch, Slots
+from motet.values import NotNegative
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from motet.config import NotNegative
 from motet.learn.drift import Drift
 from motet.nets.network import State
+from motet.values import NotNegative
 
 
 @dataclass(frozen=True)

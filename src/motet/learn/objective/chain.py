@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from motet.config import NotNegative
 from motet.learn.confidence import survey as take_survey
 from motet.learn.objective import Phase
 from motet.learn.objective.late import Late, modality_logits
 from motet.learn.sample import Batch, Net, PerModality, Slots
 from motet.nets.network import State
+from motet.values import NotNegative
 
 
 @dataclass(frozen=True)

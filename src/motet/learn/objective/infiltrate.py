@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from motet.config import NotNegative
 from motet.learn.confidence import confidence, strongest
 from motet.learn.confidence import survey as take_survey
 from motet.learn.objective import Parts, Phase
@@ -18,6 +17,7 @@ from motet.learn.objective.joint import Joint
 from motet.learn.prototypes import one_hot
 from motet.learn.sample import Batch, Net, PerModality, Slots
 from motet.nets.network import State
+from motet.values import NotNegative
 
 UNTAUGHT, TAUGHT = Phase("untaught"), Phase("taught")
 SMALLEST_CONFIDENCE = 1e-6

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from motet.config import NotNegative
 from motet.learn.confidence import confidence
 from motet.learn.objective import Phase
 from motet.learn.objective.joint import Joint
 from motet.learn.sample import Batch, Net, Slots
 from motet.nets.network import State
+from motet.values import NotNegative
 
 SMALLEST_SCORE = 1e-12
 
