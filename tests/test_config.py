@@ -20,7 +20,7 @@ PROMISED = [
     "alpha", "participation", "rounds", "local_epochs", "local_cycles", "batch_size", "optimizer", "momentum", "lr",
     "lr_decay", "lr_min", "proximal", "buffer", "arrivals", "order", "degradation", "degradation_strength",
     "test_missing", "test_degradation", "seed", "engine", "device", "threads", "dtype", "evaluate_every",
-    "unimodal_share", "validation", "fusion",
+    "unimodal_share", "validation", "fusion", "norm_bound",
     *(f"{what}_{name}" for what in ("missing", "degraded") for name in IMBALANCE),
 ]  # fmt: skip
 
@@ -60,6 +60,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "degraded_granularity": st.sampled_from(["round", "sample"]),
     "test_missing": st.lists(NAMES, max_size=3),
     "test_degradation": st.none() | NAMES,
+    "norm_bound": POSITIVE,
     "seed": st.integers(0, 2**63 - 1),
     "threads": st.none() | COUNTS,
 }
@@ -126,6 +127,7 @@ def test_missing_and_degraded_are_set_apart() -> None:
         ("missing_granularity", "round"),
         ("test_missing", []),
         ("test_degradation", None),
+        ("norm_bound", 1000.0),
         ("seed", 0),
         ("engine", "auto"),
         ("dtype", "float32"),

@@ -151,6 +151,15 @@ class DegradationSettings(Settings):
     )
 
 
+class HostileSettings(Settings):
+    """What is expected of devices that are broken, or hostile."""
+
+    norm_bound: Positive = Field(
+        1000.0,
+        description="norm at which an update or a prototype is refused, in norms of the model (at least 1)",
+    )
+
+
 class RunSettings(Settings):
     """How the run is carried out."""
 
@@ -179,6 +188,7 @@ class Config(Settings):
     missing: ImbalanceSettings = ImbalanceSettings()
     degraded: ImbalanceSettings = ImbalanceSettings()
     degradation: DegradationSettings = DegradationSettings()
+    hostile: HostileSettings = HostileSettings()
     run: RunSettings = RunSettings()
 
     def flat(self) -> dict[str, Any]:

@@ -157,6 +157,19 @@ def test_validation_stands_with_a_runs_figures():
     assert "validation" not in " ".join(checked(run_report(found)).text)
 
 
+def test_uploads_that_were_refused_stand_on_the_page():
+    """By hand: 3 and 1 of client 0, 2 of client 4."""
+    taken = result("fedavg")
+    refused = result("qqr").model_copy(update={"refused": {"It lied.": {"0": 3, "4": 2}, "It came late.": {"0": 1}}})
+    said = "6 uploads of 2 clients. 5 times: It lied. 1 time: It came late."
+    assert said in checked(run_report(refused)).text
+    both = {("fedavg", 0): taken, ("qqr", 0): refused}
+    page = checked(compare_report(compare(["fedavg", "qqr"], [0], {}, both), None)).text
+    assert page[page.index("Refused (qqr)") + 1] == said
+    assert "Refused (fedavg)" not in page
+    assert "refused" not in checked(run_report(taken)).text
+
+
 def test_the_upper_bound_is_marked_wherever_it_is_named():
     found = comparison(FOUR)
     page = checked(compare_report(found, why(found)))

@@ -61,6 +61,20 @@ def test_low_separation() -> None:
     assert "(0.03 for gyro)" in said
 
 
+def test_rounds_in_which_all_are_refused() -> None:
+    """Of three rounds the second and the third changed nothing."""
+    base = run(FINE)
+    lost = {"clients": 0, "train_loss": None, "refused": {"It lied.": {"0": 1}}}
+    lines = [base.history[0], *(line.model_copy(update=lost) for line in base.history[1:])]
+    (said,) = run_warnings(base.model_copy(update={"history": lines}))
+    assert said == (
+        "All uploads of a round were refused (2 of 3 rounds: It lied.): such a round changes nothing; where numbers "
+        "are too large, lower --lr, or raise --norm-bound."
+    )
+    some = [line.model_copy(update={"refused": {"It lied.": {"0": 1}}}) for line in base.history]
+    assert run_warnings(base.model_copy(update={"history": some})) == []
+
+
 def test_both_may_be_low() -> None:
     both = Meaning(agreement={"acc~gyro": 0.0}, separation={"acc": 0.0, "gyro": None})
     assert [said.partition(" (")[0] for said in run_warnings(run(both))] == [

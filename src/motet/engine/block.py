@@ -19,7 +19,7 @@ from torch.func import vmap
 from motet.engine.begun import Begun
 from motet.engine.client import Client
 from motet.engine.many import Forward, Many, Trained, after
-from motet.engine.outcome import Outcome
+from motet.engine.outcome import Floats, Outcome
 from motet.engine.private import owned
 from motet.engine.rows import Rectangle, consecutive
 from motet.engine.state import Shared
@@ -79,10 +79,11 @@ class Block:
             epochs = self.client.plan(round, phases, clients, view.sizes.tolist())
             noise, rate = self.client.noise(round, clients), self.client.rate(round)
             trained = self.many.train(rate, noise, begun, aux, survey, batch, view.sizes, epochs, first)
-            for k, loss in zip(clients, trained.loss.tolist(), strict=True):
-                if not np.isfinite(loss):
-                    who = f"client {k}"
-                    raise MotetError(self.client.diverged(loss, round))
+            for what, each in (("loss", trained.loss), ("update", _lengths(trained))):
+                for k, became in zip(clients, each.tolist(), strict=True):
+                    if not np.isfinite(became):
+                        who = f"client {k}"
+                        raise MotetError(self.client.diverged(what, became, round))
             stage = "sending"
             tells = told(summaries, len(clients))
             model, left = self._updates(trained, begun.residual)
@@ -96,8 +97,8 @@ class Block:
             clients=clients,
             view=view,
             quality=quality,
-            trained=self.client.epochs * len(view.y),
-            loss=float(trained.loss.double().sum()),
+            epochs=self.client.epochs,
+            loss=trained.loss.double().cpu().numpy(),
             hits=hits,
             online_loss=online_loss,
             told=tells,
@@ -139,8 +140,8 @@ class Block:
         view: View,
         places: Rectangle,
         first: Forward | None,
-    ) -> tuple[PerModality, int, float]:
-        """Return features, and hits and summed loss over the arrivals, each predicted before it is learnt from.
+    ) -> tuple[PerModality, Floats, Floats]:
+        """Return features, and each client's hits and summed loss over arrivals, predicted before they are learnt from.
 
         Where the first minibatch is the whole view its features are taken, so that nothing is encoded twice.
         """
@@ -244,6 +245,13 @@ class Block:
 def _stacked(states: list[State]) -> State:
     """Stack states, (K, ...)."""
     return {name: torch.stack([state[name] for state in states]) for name in states[0]}
+
+
+def _lengths(trained: Trained) -> Tensor:
+    """Return how far each client's parameters have moved together, (K,); not finite if one of them has not."""
+    norms = [torch.linalg.vector_norm(value.reshape(len(value), -1), dim=1) for value in trained.moved.values()]
+    found: Tensor = torch.linalg.vector_norm(torch.stack([torch.zeros_like(trained.loss), *norms]), dim=0)
+    return found
 
 
 def _named(clients: list[int]) -> str:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from motet.config import Config
 from motet.engine.begun import Begun
 from motet.engine.noise import gradient_noise
-from motet.engine.outcome import Outcome
+from motet.engine.outcome import Floats, Outcome
 from motet.engine.private import owned, section
 from motet.engine.rows import take_rows
 from motet.engine.state import Shared
@@ -29,11 +30,11 @@ from motet.nets.network import State
 from motet.stream.assessment import Assessor
 from motet.stream.view import View
 from motet.wire.codec import EXACT, parse
+from motet.wire.expected import Expected
 from motet.wire.message import encode
 from motet.wire.told import encode_summaries
-from motet.wire.told import received as received_told
 from motet.wire.topk import sparsify
-from motet.wire.upload import Upload, received, received_prototypes
+from motet.wire.upload import Upload
 
 
 class Client:
@@ -51,6 +52,7 @@ class Client:
         self.coding = parse(config.recipe.upload)
         self.dtype = torch.float64 if config.run.dtype == "float64" else torch.float32
         self.device = torch.device(config.run.device)
+        self.expected = Expected(method, assessor.modalities, self.dtype)
 
     @property
     def epochs(self) -> int:
@@ -97,9 +99,11 @@ class Client:
             noise, rate = self.noise(round, [client]), self.rate(round)
             trained = Training(self.method, self.config.training, rate, noise, begun, aux).run(batch, epochs)
             if not np.isfinite(trained.loss):
-                raise MotetError(self.diverged(trained.loss, round))
+                raise MotetError(self.diverged("loss", trained.loss, round))
+            if not np.isfinite(length := float(get_total_norm(trained.moved.values()))):
+                raise MotetError(self.diverged("update", length, round))
             stage = "sending"
-            told = received_told(encode_summaries(summaries), self.method.modalities)
+            told = self.expected.received_told(encode_summaries(summaries))
             model, left = self._update(trained.moved, begun.residual)
             drift, kept = self._keep(round, begun, trained)
         except MotetError as error:
@@ -111,8 +115,8 @@ class Client:
             clients=[client],
             view=view,
             quality=quality,
-            trained=self.epochs * len(view.y),
-            loss=trained.loss,
+            epochs=self.epochs,
+            loss=np.array([trained.loss]),
             hits=hits,
             online_loss=online_loss,
             told=told,
@@ -177,20 +181,23 @@ class Client:
 
     def predict(
         self, params: State, aux: dict[str, Any], encoded: PerModality, batch: Batch, view: View
-    ) -> tuple[int, float]:
-        """Return hits and summed loss over the arrivals; `encoded` is what `look` returned."""
+    ) -> tuple[Floats, Floats]:
+        """Return each client's hits and summed loss over the arrivals, (K,); `encoded` is what `look` returned."""
         rows = self._arrived(view)
         if len(rows) == 0:
-            return 0, 0.0
+            return np.zeros(len(view.sizes)), np.zeros(len(view.sizes))
         every = len(next(iter(encoded.values()))) == len(batch.mask)
         with torch.no_grad():
             tail = {m: z[rows] if every else z for m, z in encoded.items()}
             return self.score(self.method.logits(params, aux, tail, take_rows(batch, rows)), view)
 
-    def score(self, logits: Tensor, view: View) -> tuple[int, float]:
-        """Return hits and summed loss of what was predicted of the arrivals."""
+    def score(self, logits: Tensor, view: View) -> tuple[Floats, Floats]:
+        """Return each client's hits and summed loss of what was predicted of the arrivals, (K,)."""
         found, y = logits.double().cpu().numpy(), view.y[view.arrived()]
-        return int((found.argmax(axis=1) == y).sum()), float(log_loss(found, y).sum())
+        owner, clients = view.owners()[view.arrived()], len(view.sizes)
+        each = (found.argmax(axis=1) == y).astype(np.float64), log_loss(found, y)
+        hits, losses = (np.bincount(owner, own, minlength=clients).astype(np.float64) for own in each)
+        return hits, losses
 
     def _arrived(self, view: View) -> Tensor:
         return torch.from_numpy(view.arrived()).to(self.device)
@@ -204,7 +211,7 @@ class Client:
         if not packed:
             return None
         message = encode(packed, self.config.recipe.prototype_bits, by_row=True)
-        return received_prototypes(message, self.method.classes)
+        return self.expected.received_prototypes(message)
 
     def _remember(self, begun: Begun, encoded: PerModality, batch: Batch) -> Batch:
         """Note the features that models give which will not change in the round, where a member asks for them."""
@@ -223,7 +230,9 @@ class Client:
 
     def _scores(self, survey: State) -> Upload | None:
         """Return what the client tells of its survey."""
-        return received(encode(confidence.scores(survey))) if self.method.objective.shares_scores else None
+        if not self.method.objective.shares_scores:
+            return None
+        return self.expected.received("scores", encode(confidence.scores(survey)))
 
     def noise(self, round: int, clients: Sequence[int]) -> Noise:  # noqa: A002
         """Return how noise is drawn for gradients; there is none where the objective wants none."""
@@ -244,7 +253,8 @@ class Client:
         held = {name: torch.ones(1, dtype=torch.bool, device=self.device) for name in update}
         rows, left = self.shorten(_rows(update), held, _rows(residual))
         sent = {name: value[0] for name, value in rows.items()}
-        upload = received(encode(sent, self.coding.bits, sparse=self.coding.sparse, deflate=self.coding.deflate))
+        message = encode(sent, self.coding.bits, sparse=self.coding.sparse, deflate=self.coding.deflate)
+        upload = self.expected.received("model", message)
         return upload, {name: value[0] for name, value in self.remember(left, rows, upload).items()}
 
     def shorten(self, update: State, held: Mapping[str, Tensor], residual: State) -> tuple[State, State]:
@@ -268,16 +278,16 @@ class Client:
             return None, {}
         kept = drift.keep(begun.own, begun.common, trained.params, trained.moved, trained.steps, self.rate(round))
         change = {name: kept[name] - begun.own[name] for name in trained.moved} if drift.shares else {}
-        return received(encode(change)) if change else None, owned("drift", kept)
+        return self.expected.received("drift", encode(change)) if change else None, owned("drift", kept)
 
     def rate(self, round: int) -> float:  # noqa: A002
         """Return the learning rate of a round."""
         settings = self.config.training
         return max(settings.lr * settings.lr_decay ** (round - 1), settings.lr_min)
 
-    def diverged(self, loss: float, round: int) -> str:  # noqa: A002
-        """Return the sentence for a training loss that is no number."""
-        return f"the loss became {loss}: lower --lr (now {self.rate(round):g}), or look at the data"
+    def diverged(self, what: str, became: float, round: int) -> str:  # noqa: A002
+        """Return the sentence for a training loss, or an update, that is no number."""
+        return f"the {what} became {became}: lower --lr (now {self.rate(round):g}), or look at the data"
 
 
 def _rows(state: State) -> State:

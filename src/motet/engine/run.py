@@ -17,6 +17,7 @@ from motet.engine.choice import choose
 from motet.engine.client import Client
 from motet.engine.evaluate import Evaluator
 from motet.engine.federation import Federation, build_federation
+from motet.engine.gate import Gate
 from motet.engine.interrupt import Stop, stop_on_signal
 from motet.engine.outcome import Outcome
 from motet.engine.private import Private
@@ -30,9 +31,11 @@ from motet.engine.watch import Watch
 from motet.errors import Interrupted
 from motet.measure.flags import FlagScores
 from motet.nets.encoder import blank
+from motet.nets.network import State
 from motet.record.folder import Memory, RunFolder
 from motet.record.result import Engine, Result, Round
 from motet.stream.assessment import assessor_for
+from motet.wire.check import Check
 from motet.wire.ledger import Ledger
 
 TAIL = 10
@@ -68,6 +71,7 @@ class Runner:
         self.engine = engine or self._choose()
         self.trainer = make_trainer(self.engine, self.client, federation.views)
         self.evaluator = Evaluator(federation, self.client)
+        self.samples = max(stream.size for stream in federation.views.streams)
         self.blocks = {m: list(method.network.blocks[m]) for m in method.modalities}
         held = federation.validation
         self.validator = None if held is None else Evaluator(federation, self.client, held)
@@ -119,7 +123,8 @@ class Runner:
         with _timed(seconds, "train" if number > 1 else "first"):
             chosen = participants(self.config, self.federation.clients, number)
             shared = self.server.broadcast(before, len(chosen), ledger)
-            outcomes = tally.over(self.trainer.train(number, chosen, shared, before.private))
+            gate = self._gate(shared["model"], chosen)
+            outcomes = tally.over(gate.over(self.trainer.train(number, chosen, shared, before.private)))
             kept: list[int] = []
             joined, memory = self.server.join(
                 before, number, _keeping(_stoppable(outcomes, stop), before.private, kept), ledger
@@ -141,7 +146,13 @@ class Runner:
         with _timed(seconds, "evaluate"):
             found = self._evaluate(state)
             stop.check()
-        return state, tally.line(number, found, ledger, before.ledger, joined.get("prototypes"))
+        return state, tally.line(number, found, ledger, before.ledger, joined.get("prototypes"), gate.refused)
+
+    def _gate(self, model: State, asked: list[int]) -> Gate:
+        """Return what stands before the server in a round."""
+        length = float(torch.stack([torch.linalg.vector_norm(value.double()) for value in model.values()]).norm())
+        check = Check(self.client.expected, self.samples, self.config.hostile.norm_bound * max(1.0, length))
+        return Gate(check, asked, self.federation.clients)
 
     def _evaluate(self, state: ServerState) -> dict[str, object]:
         if self.validator is not None and self.config.recipe.fusion == "validation":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -58,8 +59,18 @@ def summarise(federation: Federation, state: ServerState, history: list[Round], 
             evaluate_s=state.seconds["evaluate"],
             samples_per_s=state.samples / state.seconds["train"] if state.samples else None,
         ),
+        refused=_refused(history),
         history=history,
     )
+
+
+def _refused(history: list[Round]) -> dict[str, dict[str, int]]:
+    """Add up who was refused, why and how often."""
+    total: dict[str, Counter[str]] = {}
+    for line in history:
+        for reason, clients in line.refused.items():
+            total.setdefault(reason, Counter()).update(clients)
+    return {reason: dict(clients) for reason, clients in total.items()}
 
 
 def _recipe(federation: Federation) -> dict[str, Any]:

@@ -51,10 +51,10 @@ class Tally:
     def _note(self, outcome: Outcome) -> None:
         view = outcome.view
         self.clients += len(outcome.clients)
-        self.loss += outcome.loss
-        self.trained += outcome.trained
-        self.hits += outcome.hits
-        self.online_loss += outcome.online_loss
+        self.loss += float(outcome.loss.sum())
+        self.trained += outcome.epochs * len(view.y)
+        self.hits += int(outcome.hits.sum())
+        self.online_loss += float(outcome.online_loss.sum())
         self.arrivals += int(view.arrivals.sum())
         self.participation.update(view.holders())
         for every, into in ((view.missing_shares(), self.missing), (view.degraded_shares(), self.degraded)):
@@ -90,7 +90,13 @@ class Tally:
         return found
 
     def line(
-        self, number: int, found: dict[str, Any], ledger: Ledger, before: Ledger, prototypes: State | None
+        self,
+        number: int,
+        found: dict[str, Any],
+        ledger: Ledger,
+        before: Ledger,
+        prototypes: State | None,
+        refused: Mapping[str, Mapping[str, int]],
     ) -> Round:
         """Return the round's line of the history."""
         (up, down), (up_before, down_before) = ledger.totals(), before.totals()
@@ -101,7 +107,7 @@ class Tally:
             balanced_accuracy=found.get("balanced_accuracy"),
             online_accuracy=self.hits / self.arrivals if self.arrivals else None,
             online_loss=self.online_loss / self.arrivals if self.arrivals else None,
-            train_loss=self.loss / self.clients,
+            train_loss=self.loss / self.clients if self.clients else None,
             bytes_up=up - up_before,
             bytes_down=down - down_before,
             clients=self.clients,
@@ -113,6 +119,7 @@ class Tally:
             accuracy_alone=found.get("accuracy_alone"),
             dominance=found.get("dominance"),
             update_norm={m: total / self.senders[m] for m, total in self.norms.items() if self.senders[m]},
+            refused={reason: dict(clients) for reason, clients in refused.items()},
         )
 
 

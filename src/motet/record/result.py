@@ -121,6 +121,9 @@ class Meaning(_Record):
     )
 
 
+Refused = dict[str, dict[str, int]]
+
+
 class Round(_Record):
     """One line of the history; figures that this round did not compute are null."""
 
@@ -130,10 +133,10 @@ class Round(_Record):
     balanced_accuracy: float | None
     online_accuracy: float | None = Field(description="of this round's arrivals, before learning from them")
     online_loss: float | None
-    train_loss: float
+    train_loss: float | None = Field(description="null where all uploads were refused")
     bytes_up: int
     bytes_down: int
-    clients: int = Field(description="clients that trained")
+    clients: int = Field(description="clients that trained, without those that were refused")
     participation: dict[str, int] = Field(default={}, description="modality -> clients that trained and had it")
     missing: dict[str, dict[str, float]] = Field(
         description="modality -> client -> share of its samples that lack it, where above 0"
@@ -147,6 +150,7 @@ class Round(_Record):
         default=None,
         description="modality -> Euclidean norm of the update sent for it, mean over the clients that sent one",
     )
+    refused: Refused = Field(default={}, description="as in the result, in this round")
 
 
 class Result(_Record):
@@ -167,6 +171,10 @@ class Result(_Record):
     bytes: Bytes
     device: Device
     time: Time
+    refused: Refused = Field(
+        default={},
+        description="reason -> client -> uploads that were refused; they count nowhere else but in the bytes sent down",
+    )
     history: list[Round]
 
 

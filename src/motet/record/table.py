@@ -14,7 +14,7 @@ from motet.measure.statistics import standard_deviation
 from motet.record.comparison import mean_known, runs_by_recipe
 from motet.record.result import Comparison, Paired, Result, Summary
 from motet.record.verdict import is_upper_bound
-from motet.record.wording import NONE, duration, interval, number, percent, points, probability, size, spread
+from motet.record.wording import NONE, count, duration, interval, number, percent, points, probability, size, spread
 from motet.record.worth import Share, Worth
 
 BOUND_NOTE = "upper bound: sees data that the others do not"
@@ -92,6 +92,8 @@ def run_rows(result: Result) -> list[tuple[str, str]]:
         found += [("fusion weights", fusion)] if fusion else []
     if result.online:
         found.append(("online accuracy", f"{percent(result.online.accuracy)} of {result.online.samples:,} arrivals"))
+    if result.refused:
+        found.append(("refused", refusals([result])))
     return [
         *found,
         ("sent by all clients", size(result.bytes.up) + _kinds(result.bytes.up_by_kind)),
@@ -99,6 +101,17 @@ def run_rows(result: Result) -> list[tuple[str, str]]:
         ("kept on a device", f"{size(sum(_kept(result)))} at most"),
         ("time", f"{duration(result.time.train_s)} training, {duration(result.time.evaluate_s)} evaluating"),
     ]
+
+
+def refusals(runs: Sequence[Result]) -> str:
+    """Write out how many uploads of how many clients were refused, and why."""
+    every = [(reason, clients) for run in runs for reason, clients in run.refused.items()]
+    total: dict[str, int] = {}
+    for reason, clients in every:
+        total[reason] = total.get(reason, 0) + sum(clients.values())
+    who = sum(len({client for clients in run.refused.values() for client in clients}) for run in runs)
+    why = " ".join(f"{count(times, 'time')}: {reason}" for reason, times in total.items())
+    return f"{count(sum(total.values()), 'upload')} of {count(who, 'client')}. {why}"
 
 
 def _kept(result: Result) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ from motet.measure.statistics import paired_difference
 from motet.record.comparison import runs_by_recipe
 from motet.record.result import Comparison, Meaning, Result
 from motet.record.verdict import is_upper_bound
-from motet.record.wording import gap, gap_interval, listed, number
+from motet.record.wording import count, gap, gap_interval, listed, number
 
 LEAST = 0.1
 """An agreement or a separation below this is as good as none."""
@@ -78,6 +78,7 @@ def _findings(runs: Sequence[Result]) -> list[Finding]:
         ),
         _unfounded(runs),
         _unowned(runs),
+        _refused(runs),
     ]
     return [finding for finding in found if finding]
 
@@ -145,6 +146,21 @@ def _unowned(runs: Sequence[Result]) -> Finding | None:
         "nothing is learnt of it, yet the test split has it; use a smaller --unimodal-share, or choose --modalities.",
         ", ".join(names),
         sum(map(bool, unowned)),
+    )
+
+
+def _refused(runs: Sequence[Result]) -> Finding | None:
+    """Find rounds that changed nothing, for nobody's upload was taken; over several runs, where it was most."""
+    barren = [sum(line.clients == 0 for line in run.history) for run in runs]
+    if not any(barren):
+        return None
+    worst = max(range(len(runs)), key=lambda place: barren[place])
+    reasons = (reason for line in runs[worst].history if line.clients == 0 for reason in line.refused)
+    return Finding(
+        "All uploads of a round were refused",
+        "such a round changes nothing; where numbers are too large, lower --lr, or raise --norm-bound.",
+        f"{barren[worst]} of {count(len(runs[worst].history), 'round')}: {' '.join(dict.fromkeys(reasons))}",
+        sum(map(bool, barren)),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from motet.stream.moments import Moments, concatenate, pack, unpack
+from motet.stream.moments import Moments, concatenate, pack, take, unpack
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -37,6 +37,12 @@ class Summary(NamedTuple):
     parts: Moments
     group: Integers
     distances: Integers
+
+    def of(self, clients: Integers) -> Summary:
+        """Return what some of the clients tell, their places ascending."""
+        own = np.isin(self.group, clients)
+        group = np.searchsorted(clients, self.group[own])
+        return Summary(self.label[own], self.good[own], take(self.parts, own), group, self.distances[clients])
 
 
 def as_sent(parts: Moments) -> Moments:

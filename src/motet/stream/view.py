@@ -58,9 +58,24 @@ class View:
         ends = np.cumsum(self.sizes)
         return np.concatenate([np.arange(end - new, end) for end, new in zip(ends, self.arrivals, strict=True)])
 
+    def of(self, places: Integers) -> View:
+        """Return what some of the clients have; all of it is a copy."""
+        rows = np.isin(self.owners(), places)
+        return View(
+            x={m: x[rows] for m, x in self.x.items()},
+            y=self.y[rows],
+            present={m: flags[rows] for m, flags in self.present.items()},
+            degraded={m: flags[rows] for m, flags in self.degraded.items()},
+            sizes=self.sizes[places],
+            arrivals=self.arrivals[places],
+        )
+
+    def owners(self) -> Integers:
+        """Return whose each row is, 0..K-1."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
     def _shares(self, flags: Flags) -> NDArray[np.float64]:
-        owner = np.repeat(np.arange(len(self.sizes)), self.sizes)
-        return np.bincount(owner, flags, minlength=len(self.sizes)) / self.sizes
+        return np.bincount(self.owners(), flags, minlength=len(self.sizes)) / self.sizes
 
 
 class Held(NamedTuple):

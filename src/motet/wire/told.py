@@ -1,6 +1,6 @@
 """What clients tell of their samples' quality, as the server sees it, with the length of each client's message.
 
-A device makes a message of its summaries (`encode_summaries`) and the server reads it (`received`); an engine that
+A device makes a message of its summaries (`encode_summaries`) and the server reads it (`of_one`); an engine that
 works on many clients at once makes `told` instead: the same content and lengths, without the bytes in between.
 """
 
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from motet.stream.assessment import Summaries
 from motet.stream.message import Summary, read, write
 from motet.wire.codec import EXACT
-from motet.wire.message import HEADER, decode, encode, entry_length
+from motet.wire.fault import Fault
+from motet.wire.message import HEADER, encode, entry_length
+from motet.wire.upload import Upload
 
 
 class Told(NamedTuple):
@@ -27,10 +29,22 @@ class Told(NamedTuple):
     summaries : dict of modality to Summary
     lengths : int64 (K,)
         Bytes of each client's message; 0 where there is none.
+    unread : Fault or None
+        Why the only client's message tells nothing that can be read.
     """
 
     summaries: Summaries
     lengths: NDArray[np.int64]
+    unread: Fault | None = None
+
+    def of(self, places: NDArray[np.int64]) -> Told:
+        """Return what some of the clients tell."""
+        left = {m: summary.of(places) for m, summary in self.summaries.items()}
+        return Told({m: own for m, own in left.items() if len(own.label)}, self.lengths[places])
+
+
+NOTHING = Told({}, np.zeros(1, dtype=np.int64))
+"""What one client tells that has nothing to tell."""
 
 
 def encode_summaries(summaries: Summaries) -> bytes:
@@ -39,15 +53,20 @@ def encode_summaries(summaries: Summaries) -> bytes:
     return encode({name: torch.from_numpy(array) for name, array in arrays.items()}) if arrays else b""
 
 
-def received(message: bytes, modalities: Iterable[str]) -> Told:
-    """Read one client's message."""
-    arrays = {name: tensor.numpy() for name, tensor in decode(message).items()} if message else {}
+def of_one(upload: Upload, modalities: Iterable[str]) -> Told:
+    """Return what one client's message tells."""
+    arrays = {name: value[0].numpy() for name, value in upload.content.items()}
     found = {m: read(m, arrays) for m in modalities}
-    return Told({m: own for m, own in found.items() if own is not None}, np.array([len(message)]))
+    return Told({m: own for m, own in found.items() if own is not None}, upload.lengths)
+
+
+def unread(message: bytes, fault: Fault) -> Told:
+    """Return what is known of a message that cannot be read."""
+    return Told({}, np.array([len(message)]), fault)
 
 
 def told(summaries: Summaries, clients: int) -> Told:
-    """Return what `received` would make of K clients' messages."""
+    """Return what `of_one` would make of K clients' messages."""
     lengths = np.zeros(clients, dtype=np.int64)
     for m, summary in summaries.items():
         sets = np.bincount(summary.group, minlength=clients)

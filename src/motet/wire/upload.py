@@ -1,7 +1,7 @@
 """What clients send of one kind as the server sees it: decoded, one row a client, with the length of each message.
 
-A device makes a message, and `received` reads it. An engine that works on many clients at once makes `uploads` instead:
-the same numbers and the same lengths, without the bytes in between.
+A device makes a message, and `received` reads it; which messages make sense, `motet.wire.expected` knows. An engine
+that works on many clients at once makes `uploads` instead: the same numbers and lengths, without the bytes in between.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from torch import Tensor
 from motet.learn import prototypes as proto
 from motet.nets.network import State
 from motet.wire.codec import Coding, check_ranges, dequantise, quantise
-from motet.wire.message import HEADER, decode, encode, entry_length, is_quantised, sparse_lengths
+from motet.wire.fault import Fault
+from motet.wire.message import HEADER, MOST_BYTES, decode, encode, entry_length, is_quantised, sparse_lengths
 
 DENSE = Coding()
 
@@ -32,26 +33,41 @@ class Upload(NamedTuple):
         Whose message has the name; the content of the others is zero.
     lengths : int64 (K,)
         Bytes of each client's message; 0 where there is none.
+    unread : Fault or None
+        Why the only client's message holds nothing that can be read.
     """
 
     content: State
     held: dict[str, Tensor]
     lengths: NDArray[np.int64]
+    unread: Fault | None = None
+
+    def of(self, places: NDArray[np.int64]) -> Upload | None:
+        """Return what some of the clients send; None where they send nothing."""
+        rows = torch.from_numpy(places)
+        held = {name: flags[rows] for name, flags in self.held.items()}
+        there = [name for name, flags in held.items() if bool(flags.any())]
+        content = {name: self.content[name][rows] for name in there}
+        lengths = self.lengths[places]
+        return Upload(content, {name: held[name] for name in there}, lengths) if lengths.any() else None
 
 
-def received(message: bytes) -> Upload:
-    """Read one client's message."""
-    return _of_one(decode(message), message)
-
-
-def received_prototypes(message: bytes, classes: int) -> Upload:
-    """Read one client's prototypes, with a row for every class."""
-    return _of_one(proto.unpack(decode(message), classes), message)
-
-
-def _of_one(content: State, message: bytes) -> Upload:
+def received(message: bytes, most: int = MOST_BYTES) -> Upload:
+    """Read one client's message, which may inflate to so many bytes."""
+    content = decode(message, most)
     held = {name: torch.ones(1, dtype=torch.bool) for name in content}
     return Upload({name: value[None] for name, value in content.items()}, held, np.array([len(message)]))
+
+
+def unread(message: bytes, fault: Fault) -> Upload:
+    """Return what is known of a message that cannot be read."""
+    return Upload({}, {}, np.array([len(message)]), fault)
+
+
+def with_all_classes(upload: Upload, classes: int) -> Upload:
+    """Return one client's prototypes with a row for every class."""
+    sent = {name: value[0] for name, value in upload.content.items()}
+    return upload._replace(content={name: value[None] for name, value in proto.unpack(sent, classes).items()})
 
 
 def uploads(content: State, held: Mapping[str, Tensor], coding: Coding = DENSE) -> Upload:
@@ -88,7 +104,7 @@ def _length_of_one(content: State, held: Mapping[str, Tensor], client: int, codi
 
 
 def contributions(summary: Mapping[str, Mapping[str, Tensor]], bits: int) -> Upload:
-    """Return what `received_prototypes` would make of K clients' messages.
+    """Return what `Expected.received_prototypes` would make of K clients' messages.
 
     Parameters
     ----------

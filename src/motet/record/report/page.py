@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from motet.record.comparison import mean_known
+from motet.record.comparison import mean_known, runs_by_recipe
 from motet.record.report import figures
 from motet.record.report.figures import Figure
 from motet.record.report.headline import comparison_headline, run_headline
@@ -18,7 +18,7 @@ from motet.record.report.looks import PALETTE, Track, single, tracks
 from motet.record.report.modalities import brought
 from motet.record.report.setting import setting
 from motet.record.result import Assessment, Comparison, Result
-from motet.record.table import BOUND_NOTE, rows, run_rows
+from motet.record.table import BOUND_NOTE, refusals, rows, run_rows
 from motet.record.warnings import comparison_warnings, run_warnings
 from motet.record.wording import NONE, count, percent
 
@@ -52,7 +52,7 @@ def compare_report(comparison: Comparison, why: str | None) -> str:
         rows=rows(comparison),
         warnings=comparison_warnings(comparison),
         baseline=comparison.recipes[0],
-        setting=setting(comparison.runs, _shared(comparison)),
+        setting=setting(comparison.runs, _shared(comparison)) + _refused(comparison),
         config=_shared(comparison),
     )
 
@@ -180,6 +180,12 @@ def _compact(value: Any) -> str:
     if value is None:
         return NONE
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _refused(comparison: Comparison) -> list[tuple[str, str]]:
+    """Say, for each recipe whose server refused uploads, how many and why."""
+    every = runs_by_recipe(comparison).items()
+    return [(f"Refused ({recipe})", refusals(runs)) for recipe, runs in every if any(run.refused for run in runs)]
 
 
 def _assessments(shown: Sequence[Track]) -> list[dict[str, Any]]:
