@@ -70,7 +70,8 @@ class RecipeSettings(Settings):
     upload: str = Field(
         "dense",
         description="encoding of a client's update: dense, q1 to q16, topk or topk+memory, or steps in a chain such as "
-        "topk+memory+q8+deflate[:share=0.2]",
+        "topk+memory+q8+deflate[:share=0.2]; ternary[+deflate][:gradient=exact] trains and sends ternary weights, both "
+        "ways",
     )
     prototype_bits: int = Field(32, ge=1, le=32, description="bits per number of a prototype; 32 is exact")
     prototype_average: Literal["ema", "cumulative"] = Field("ema", description="how prototypes persist over rounds")

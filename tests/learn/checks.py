@@ -78,6 +78,7 @@ def _cases() -> dict[str, Choices]:
             for choice in _variants(family, member):
                 cases[f"{family} {choice}"] = {"recipe": "qqr", family: choice}
     both = {"missing": "prototype:match=cross", "degraded": "align:by=cross"}
+    cases["ternary chain"] = {"recipe": "fedmchain", "upload": "ternary:gradient=exact"}
     cases["cross twice"] = {"recipe": "qqr", **both}
     return cases
 

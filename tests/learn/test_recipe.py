@@ -28,6 +28,7 @@ TABLE = {
     "fedproto": ("joint", "zero", "as-is", "prototype-pull", "mean", "equal", "dense", 32),
     "scaffold": ("joint", "zero", "as-is", "scaffold", "mean", "equal", "dense", 32),
     "moon": ("joint", "zero", "as-is", "moon", "mean", "equal", "dense", 32),
+    "t-fedavg": ("joint", "zero", "as-is", "none", "mean", "samples", "ternary", 32),
     "fedcmi": ("infiltrate", "infiltration", "as-is", "proximal", "mean", "samples", "dense", 32),
     "fedmchain": ("chain", "skip", "as-is", "none", "ssca", "samples", "topk", 32),
 }

@@ -31,6 +31,13 @@ def test_state_is_a_copy_that_does_not_learn(network: Network) -> None:
     assert not torch.equal(network.state()["head.weight"], state["head.weight"])
 
 
+def test_parts_may_begin_with_other_parameters(network: Network) -> None:
+    state = {name: torch.full_like(value, 3.0) for name, value in network.state().items()}
+    network.begin(state)
+    state["head.weight"].zero_()
+    assert all(bool((value == 3).all()) for value in network.state().values())
+
+
 def test_what_an_encoder_computes_without_weights_is_prepared_and_the_rest_stays_as_it_is() -> None:
     class Doubles(nn.Linear):
         def prepare(self, x: torch.Tensor) -> torch.Tensor:

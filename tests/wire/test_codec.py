@@ -176,6 +176,13 @@ def test_steps_make_a_chain(upload: str, coding: Coding) -> None:
         "topk:share=.",
         "topk:0.5",
         "topk+",
+        "ternary+q8",
+        "ternary+memory",
+        "topk+ternary",
+        "ternary:share=0.5",
+        "ternary:gradient=both",
+        "q8:gradient=exact",
+        "dense:gradient=exact",
     ],
 )
 def test_another_upload_is_refused(upload: str) -> None:
@@ -183,3 +190,19 @@ def test_another_upload_is_refused(upload: str) -> None:
         parse(upload)
     assert "use dense, q1 to q16 such as q8, topk or topk+memory" in str(caught.value)
     assert str(caught.value).startswith("unknown --upload ")
+
+
+@pytest.mark.parametrize(
+    ("upload", "coding"),
+    [
+        ("ternary", Coding(gradient="positive")),
+        ("ternary:gradient=positive", Coding(gradient="positive")),
+        ("ternary:gradient=exact", Coding(gradient="exact")),
+        ("ternary+deflate", Coding(deflate=True, gradient="positive")),
+        ("ternary+deflate:gradient=exact", Coding(deflate=True, gradient="exact")),
+    ],
+)
+def test_ternary_says_how_scales_learn(upload: str, coding: Coding) -> None:
+    assert parse(upload) == coding
+    assert coding.ternary
+    assert not Coding().ternary

@@ -86,7 +86,7 @@ class Block:
                         raise MotetError(self.client.diverged(what, became, round))
             stage = "sending"
             tells = told(summaries, len(clients))
-            model, left = self._updates(trained, begun.residual)
+            model, left = self._updates(trained, begun)
             drift, kept = self._keep(round, begun, trained)
             kept |= owned("upload", left)
         except MotetError as error:
@@ -124,7 +124,7 @@ class Block:
         """Begin the first minibatch, where it is the whole view and all that is to be looked at."""
         if len(places.mask) > self.client.config.training.batch_size:
             return None
-        if self.method.sees(phase) != self.method.modalities:
+        if self.method.sees(phase) != self.method.modalities or self.method.ternary.scales:
             return None
         return self.many.forward(start, phase, places.of(batch))
 
@@ -208,17 +208,18 @@ class Block:
         every = torch.ones(len(next(iter(content.values()))), dtype=torch.bool)
         return uploads(content, dict.fromkeys(content, every))
 
-    def _updates(self, trained: Trained, residual: State) -> tuple[Upload | None, State]:
+    def _updates(self, trained: Trained, begun: Begun) -> tuple[Upload | None, State]:
         """Return what clients send, and what is left over of it."""
         steps, clients = trained.steps, len(trained.loss)
         changed = [n for part, names in self.method.network.names.items() if steps[part].any() for n in names]
         delta = self.method.aggregate.message({name: trained.moved[name] for name in changed})
-        residual = self.many.rows(residual, clients)
+        residual = self.many.rows(begun.residual, clients)
         if not delta:
             return None, residual
         held = {name: steps[self.method.network.part_of[name]] > 0 for name in delta}
         sent, left = self.client.shorten(delta, held, residual)
-        upload = uploads(sent, held, self.client.coding)
+        sent |= {name: value for name, value in trained.ternary.items() if name in sent}
+        upload = self.client.updates(uploads(sent, held, self.client.coding), begun.model)
         return upload, self.client.remember(left, sent, upload)
 
     def _keep(self, round: int, begun: Begun, trained: Trained) -> tuple[Upload | None, State]:  # noqa: A002
@@ -226,7 +227,7 @@ class Block:
         drift, clients = self.method.drift, len(trained.loss)
         if not (drift.keeps or self.method.aggregate.personal):
             return None, {}
-        params = self.many.rows(after(begun.model, trained.moved), clients)
+        params = self.many.rows(after(begun.model, trained.moved), clients) | trained.ternary
         kept = owned("model", self.method.aggregate.keep(params))
         if not drift.keeps:
             return None, kept

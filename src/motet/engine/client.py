@@ -34,7 +34,7 @@ from motet.wire.expected import Expected
 from motet.wire.message import encode
 from motet.wire.told import encode_summaries
 from motet.wire.topk import sparsify
-from motet.wire.upload import Upload
+from motet.wire.upload import Upload, encoded
 
 
 class Client:
@@ -104,7 +104,7 @@ class Client:
                 raise MotetError(self.diverged("update", length, round))
             stage = "sending"
             told = self.expected.received_told(encode_summaries(summaries))
-            model, left = self._update(trained.moved, begun.residual)
+            model, left = self._update(trained, begun)
             drift, kept = self._keep(round, begun, trained)
         except MotetError as error:
             raise MotetError(f"client {client}, round {round}, {stage}: {error}") from error
@@ -245,17 +245,23 @@ class Client:
 
         return draw
 
-    def _update(self, moved: State, residual: State) -> tuple[Upload | None, State]:
+    def _update(self, trained: Trained, begun: Begun) -> tuple[Upload | None, State]:
         """Return the update that the client sends, and what of it is left over."""
-        update = self.method.aggregate.message(moved)
+        update = self.method.aggregate.message(trained.moved)
         if not update:
-            return None, residual
+            return None, begun.residual
         held = {name: torch.ones(1, dtype=torch.bool, device=self.device) for name in update}
-        rows, left = self.shorten(_rows(update), held, _rows(residual))
+        rows, left = self.shorten(_rows(update), held, _rows(begun.residual))
+        rows |= {name: trained.params[name][None] for name in self.method.ternary.scales if name in rows}
         sent = {name: value[0] for name, value in rows.items()}
-        message = encode(sent, self.coding.bits, sparse=self.coding.sparse, deflate=self.coding.deflate)
-        upload = self.expected.received("model", message)
+        upload = self.updates(self.expected.received("model", encoded(sent, self.coding)), begun.model)
         return upload, {name: value[0] for name, value in self.remember(left, rows, upload).items()}
+
+    def updates(self, upload: Upload, model: State) -> Upload:
+        """Return what the server takes for updates: ternary weights are sent as they are, less the model it sent."""
+        whole = self.method.ternary.scales
+        apart = {n: value - model[n].cpu() if n in whole else value for n, value in upload.content.items()}
+        return upload._replace(content=apart)
 
     def shorten(self, update: State, held: Mapping[str, Tensor], residual: State) -> tuple[State, State]:
         """Return what K clients send of their updates, (K, ...), and what is left over where that is kept."""

@@ -50,6 +50,11 @@ class Evaluator:
         found: dict[str, Any] = mean([self._full(encoded) for encoded in self.encoded(state)])
         return found
 
+    def accuracy(self, state: ServerState) -> float:
+        """Return the accuracy with everything that the split has."""
+        logits = [encoded.logits(self.names) for encoded in self.encoded(state)]
+        return float(np.mean([(own.argmax(axis=1) == self.view.y).mean() for own in logits]))
+
     def fusion(self, state: ServerState) -> State:
         """Return the weights of the modalities' own scores that fit the split best (see `motet.learn.fusion`)."""
         own = [encoded.own_logits() for encoded in self.encoded(state)]

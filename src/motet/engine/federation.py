@@ -21,6 +21,7 @@ from motet.nets.network import State
 from motet.stream.arrivals import Stream, arrival_order
 from motet.stream.imbalance import Imbalance
 from motet.stream.view import View, Views, impair_test
+from motet.wire.codec import parse
 from motet.wire.ledger import Ledger
 from motet.wire.message import encode
 
@@ -120,7 +121,8 @@ def _fit(config: Config, dataset: Dataset) -> tuple[Dataset, Partition, Imbalanc
         dataset = hold_out_validation(dataset, config.run.seed)
     check_settings(config, dataset)
     seed, names = config.run.seed, list(dataset.modalities)
-    method = build_method(config.data, config.recipe, dataset.modalities, len(dataset.classes), seed)
+    gradient = parse(config.recipe.upload).gradient
+    method = build_method(config.data, config.recipe, dataset.modalities, len(dataset.classes), seed, gradient)
     check_fusion(config, method, dataset)
     shared_out = partition(dataset, config.clients, seed)
     check_presence(dataset, shared_out)

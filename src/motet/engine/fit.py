@@ -22,7 +22,7 @@ def check_settings(config: Config, dataset: Dataset) -> None:
     ------
     InputError
     """
-    parse(config.recipe.upload)
+    _check_upload(config.recipe)
     _check_drift(config)
     names = dataset.modalities
     for key, named in (("--noise", config.data.noise), ("--test-missing", config.degradation.test_missing)):
@@ -52,6 +52,22 @@ def check_settings(config: Config, dataset: Dataset) -> None:
     _check_degradation(config, dataset)
     if config.run.device != "cpu":
         _check_device(config.run.device)
+
+
+def _check_upload(recipe: RecipeSettings) -> None:
+    """Refuse ternary weights where something counts on changes smaller than those that they can make."""
+    if not parse(recipe.upload).ternary:
+        return
+    if check_name("drift", recipe.drift) == "scaffold":
+        raise InputError(
+            f"--upload {recipe.upload} does not go with --drift scaffold, which takes the change of weights for a sum "
+            "of gradients: use another --drift, or another --upload"
+        )
+    if (recipe.server_optimizer, recipe.server_lr) != ("none", 1):
+        raise InputError(
+            f"--upload {recipe.upload} makes the server's model ternary, in which its own small steps are lost: leave "
+            "out --server-optimizer and --server-lr, or choose another --upload"
+        )
 
 
 def _check_drift(config: Config) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,9 +26,20 @@ from motet.nets.network import State
 
 
 class Forward(NamedTuple):
-    """A minibatch of every client on its way to a loss: parameters with a row each, samples, and their features."""
+    """A minibatch of every client on its way to a loss.
 
-    params: State
+    Attributes
+    ----------
+    learning : State
+        Parameters that learn, (K, ...).
+    seen : State
+        What the network sees of all parameters, (K, ...).
+    batch : Batch
+    encoded : dict of modality to Tensor (B, K, d)
+    """
+
+    learning: State
+    seen: State
     batch: Batch
     encoded: PerModality
 
@@ -39,9 +50,22 @@ class Forward(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What training leaves: how far parameters moved, (K, ...); how often each part learnt; each client's mean loss."""
+    """What training leaves.
+
+    Attributes
+    ----------
+    moved : State
+        How far parameters moved, (K, ...).
+    ternary : State
+        Those of them that are ternary, as the network sees them, (K, ...).
+    steps : dict of part to int64 (K,)
+        How often each learnt.
+    loss : Tensor (K,)
+        Mean over steps.
+    """
 
     moved: State
+    ternary: State
     steps: dict[str, Tensor]
     loss: Tensor
 
@@ -93,7 +117,7 @@ class Many:
         first : Forward, optional
             The way of the first minibatch, where it has been gone already.
         """
-        clients, device, start = len(sizes), batch.mask.device, begun.model
+        clients, device, start = len(sizes), batch.mask.device, self.method.ternary.begin(begun.model)
         optimiser = Optimiser(self.settings, rate)
         moved: State = {}
         steps = {part: torch.zeros(clients, dtype=torch.int64, device=device) for part in self.method.network.names}
@@ -106,7 +130,7 @@ class Many:
                     raise MotetError("nobody waits for it any more")
                 way = first or self.forward(after(start, moved), phase, minibatch.of(batch))
                 first = None
-                gradients, losses, active = self._gradient(way, phase, start, aux, survey)
+                gradients, losses, active = self._gradient(way, phase, begun.model, aux, survey)
                 reached = self._reached(gradients, active)
                 if self.method.corrects:
                     gradients = self._correct(gradients, begun, reached, noise(f"{number}/{place}", gradients))
@@ -115,13 +139,24 @@ class Many:
                 for part, flags in reached.items():
                     steps[part] += flags
                 loss, taken = loss + torch.where(active, losses, 0), taken + active
-        return Trained(moved, steps, loss / taken.clamp(min=1))
+        moved, ternary = self._settled(start, moved, steps)
+        return Trained(moved, ternary, steps, loss / taken.clamp(min=1))
+
+    def _settled(self, start: State, moved: State, steps: Mapping[str, Tensor]) -> tuple[State, State]:
+        """Return how far parameters have moved, ternary ones to what the network sees of them, and these."""
+        matrices = {n: scale for n, scale in self.method.ternary.scales.items() if n in moved}
+        params = {name: start[name] + moved[name] for pair in matrices.items() for name in pair}
+        counts = {name: steps[self.method.network.part_of[name]] for name in matrices}
+        ternary = self.method.ternary.settled(params, start, counts)
+        rest = {name: value for name, value in moved.items() if name not in params}
+        return rest | {name: value - start[name] for name, value in ternary.items()}, ternary
 
     def forward(self, params: State, phase: Phase, batch: Batch) -> Forward:
         """Encode a minibatch of every client, (B, K, ...), so that gradients find their way to what learns."""
         every = self.rows(params, batch.mask.shape[1])
-        every |= {name: every[name].detach().requires_grad_() for name in self.method.trains(phase)}
-        return Forward(every, batch, self.encode(every, batch.x, phase))
+        learning = {name: every[name].detach().requires_grad_() for name in self.method.trains(phase)}
+        seen = self.method.ternary.seen(every | learning)
+        return Forward(learning, seen, batch, self.encode(seen, batch.x, phase))
 
     def _gradient(
         self, forward: Forward, phase: Phase, start: State, aux: dict[str, Any], survey: State
@@ -137,10 +172,9 @@ class Many:
 
         received = self.rows(start, forward.batch.mask.shape[1])
         every = vmap(loss, in_dims=(0, 0, 0, 1, 1))
-        losses, counts = every(forward.params, received, survey, forward.encoded, forward.batch)
-        learn = {name: forward.params[name] for name in self.method.trains(phase)}
-        gradients = torch.autograd.grad(losses.sum(), list(learn.values()), materialize_grads=True)
-        return dict(zip(learn, gradients, strict=True)), losses.detach(), counts > 0
+        losses, counts = every(forward.seen, received, survey, forward.encoded, forward.batch)
+        gradients = torch.autograd.grad(losses.sum(), list(forward.learning.values()), materialize_grads=True)
+        return dict(zip(forward.learning, gradients, strict=True)), losses.detach(), counts > 0
 
     def _correct(self, gradients: State, begun: Begun, reached: dict[str, Tensor], noise: State) -> State:
         """Return the gradients to step by."""

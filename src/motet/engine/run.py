@@ -40,6 +40,8 @@ from motet.wire.ledger import Ledger
 
 TAIL = 10
 """The last rounds, whose evaluations are averaged."""
+MOST_LOST = 0.03
+"""Of the accuracy on validation, by a ternary model; where it is more, the one that was joined is sent as it is."""
 
 
 @dataclass
@@ -144,7 +146,8 @@ class Runner:
             seconds=seconds,
         )
         with _timed(seconds, "evaluate"):
-            found = self._evaluate(state)
+            sent = self._make_ternary(state)
+            found = {**self._evaluate(state), "broadcast": sent}
             stop.check()
         return state, tally.line(number, found, ledger, before.ledger, joined.get("prototypes"), gate.refused)
 
@@ -153,6 +156,19 @@ class Runner:
         length = float(torch.stack([torch.linalg.vector_norm(value.double()) for value in model.values()]).norm())
         check = Check(self.client.expected, self.samples, self.config.hostile.norm_bound * max(1.0, length))
         return Gate(check, asked, self.federation.clients)
+
+    def _make_ternary(self, state: ServerState) -> str | None:
+        """Make the model ternary that is sent next and return ``ternary``; ``dense`` where that loses too much."""
+        ternary = self.federation.method.ternary
+        if not ternary.scales:
+            return None
+        dense, state.shared = state.shared, {**state.shared, "model": ternary.joined(state.shared["model"])}
+        if self.validator is None:
+            return "ternary"
+        if self.validator.accuracy(replace(state, shared=dense)) - self.validator.accuracy(state) <= MOST_LOST:
+            return "ternary"
+        state.shared = dense
+        return "dense"
 
     def _evaluate(self, state: ServerState) -> dict[str, object]:
         if self.validator is not None and self.config.recipe.fusion == "validation":

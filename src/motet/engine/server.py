@@ -17,8 +17,10 @@ from motet.learn.method import Method
 from motet.nets.network import State
 from motet.random import permutation
 from motet.stream.assessment import Assessor
+from motet.wire.codec import parse
 from motet.wire.ledger import Ledger
 from motet.wire.message import decode, encode
+from motet.wire.upload import DENSE, encoded
 
 
 def participants(config: Config, clients: int, round: int) -> list[int]:  # noqa: A002
@@ -41,6 +43,8 @@ class Server:
 
     def __init__(self, config: Config, method: Method, assessor: Assessor, clients: int) -> None:
         self.config, self.method, self.assessor, self.clients = config, method, assessor, clients
+        upload = parse(config.recipe.upload)
+        self.coding = upload if upload.ternary else DENSE  # down as up, where the model is ternary
 
     def broadcast(self, state: ServerState, clients: int, ledger: Ledger) -> Shared:
         """Count what goes down to each participant, and return what it decodes to."""
@@ -51,7 +55,7 @@ class Server:
                 continue
             sent = self.method.aggregate.message(content) if kind == "model" else content
             bits = self.config.recipe.prototype_bits if kind == "prototypes" else 32
-            message = encode(sent, bits, by_row=True)
+            message = encoded(sent, self.coding) if kind == "model" else encode(sent, bits, by_row=True)
             received[kind] = decode(message) if sent else content
             ledger.count("down", kind, len(message) if sent else 0, times=clients)
         return received

@@ -118,6 +118,7 @@ class Tally:
             meaning=_meaning(prototypes),
             accuracy_alone=found.get("accuracy_alone"),
             dominance=found.get("dominance"),
+            broadcast=found.get("broadcast"),
             update_norm={m: total / self.senders[m] for m, total in self.norms.items() if self.senders[m]},
             refused={reason: dict(clients) for reason, clients in refused.items()},
         )

@@ -27,6 +27,7 @@ class Trained(NamedTuple):
     Attributes
     ----------
     params : State
+        Ternary ones as the network sees them.
     moved : State
         How far the parameters that learnt have moved.
     steps : dict of parameter name to Tensor
@@ -68,7 +69,8 @@ class Training:
         aux: dict[str, Any],
     ) -> None:
         self.method, self.settings, self.noise, self.begun, self.aux = method, settings, noise, begun, aux
-        self.params = {name: value.detach().clone().requires_grad_() for name, value in begun.model.items()}
+        self.start = method.ternary.begin(begun.model)
+        self.params = {name: value.detach().clone().requires_grad_() for name, value in self.start.items()}
         self.optimiser = self._optimiser(rate)
         self.steps: dict[str, Tensor] = {}
         self.losses: list[Tensor] = []
@@ -83,12 +85,14 @@ class Training:
         nothing = torch.zeros((), dtype=torch.int64)
         steps = {n: self.steps.get(part, nothing) for part, names in self.method.network.names.items() for n in names}
         params = {name: value.detach() for name, value in self.params.items()}
+        params = self.method.ternary.settled(params, self.start, steps)
         moved = {name: params[name] - self.begun.model[name] for name, count in steps.items() if count > 0}
         return Trained(params, moved, steps, mean)
 
     def _step(self, name: str, phase: Phase, batch: Batch) -> None:
         learning = self.method.trains(phase)
-        seen = {name: value if name in learning else value.detach() for name, value in self.params.items()}
+        params = {name: value if name in learning else value.detach() for name, value in self.params.items()}
+        seen = self.method.ternary.seen(params)
         encoded = self.method.encode(seen, batch.x, phase)
         loss, count = self.method.loss_of(seen, self.aux, encoded, batch, phase)
         if not bool(count):

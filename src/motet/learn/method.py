@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from motet.learn.family import create
 from motet.learn.missing import Missing
 from motet.learn.objective import Objective, Phase
 from motet.learn.sample import Batch, Net, PerModality, Slots
+from motet.learn.ternary import Ternary
 from motet.nets.encoder import build, choose
 from motet.nets.network import Network, State, make_part
 
@@ -37,6 +38,8 @@ class Method:
     features : int
         Width d of a feature.
     settings : RecipeSettings
+    ternary : Ternary
+        What the network sees of its parameters in training; everything else takes them as they are.
     """
 
     network: Network
@@ -49,6 +52,7 @@ class Method:
     degraded: Degraded
     drift: Drift
     aggregate: Aggregate
+    ternary: Ternary = field(default_factory=Ternary)
 
     @property
     def uses_prototypes(self) -> bool:
@@ -88,10 +92,11 @@ class Method:
         return [m for m in self.modalities if m in phase.sees]
 
     def trains(self, phase: Phase) -> list[str]:
-        """Return the names of the parameters that learn in a phase; parts that no phase speaks of learn in each."""
+        """Return the names of what learns in a phase, scales last; parts that no phase speaks of learn in each."""
         phases = self.phases()
         learning = [part for part in self.network.names if phase.holds(part) or not any(p.holds(part) for p in phases)]
-        return [name for part in learning for name in self.network.names[part]]
+        names = [name for part in learning for name in self.network.names[part]]
+        return names + [self.ternary.scales[name] for name in names if name in self.ternary.scales]
 
     def encode(self, params: State, x: PerModality, phase: Phase | None = None) -> PerModality:
         """Encode what a phase sees, or every modality, (B, *shape) to (B, d); the rest is zero."""
@@ -169,9 +174,19 @@ class Method:
 
 
 def build_method(
-    data: DataSettings, settings: RecipeSettings, modalities: dict[str, Modality], classes: int, seed: int
+    data: DataSettings,
+    settings: RecipeSettings,
+    modalities: dict[str, Modality],
+    classes: int,
+    seed: int,
+    gradient: str | None = None,
 ) -> Method:
     """Put a method together: its members by name, and a network with the parts that they ask for.
+
+    Parameters
+    ----------
+    gradient : {"positive", "exact"}, optional
+        Of the scales of ternary weights (`Ternary`); without one no weights are ternary.
 
     Raises
     ------
@@ -188,4 +203,6 @@ def build_method(
     parts |= members["objective"].parts(names, data.features, classes)
     parts |= members["missing"].parts(names, data.features) | members["degraded"].parts(data.features)
     network = Network({name: make_part(seed, name, make) for name, make in parts.items()})
-    return Method(network, names, classes, data.features, settings, **members)
+    ternary = Ternary() if gradient is None else Ternary.of(network, gradient)
+    network.begin(ternary.joined(network.state()))
+    return Method(network, names, classes, data.features, settings, **members, ternary=ternary)

@@ -106,6 +106,12 @@ _ROWS = [
     ),
     Recipe("moon", "fedavg held near the global features", "Li et al. 2021, arXiv 2103.16257", {"drift": "moon"}),
     Recipe(
+        "t-fedavg",
+        "fedavg with ternary weights, up and down",
+        "T-FedAvg, arXiv 2003.03564",
+        {"weights": "samples", "upload": "ternary"},
+    ),
+    Recipe(
         "pmm",
         "prototypes stand in for absent modalities",
         "PMM, arXiv 2505.16138",

@@ -26,13 +26,16 @@ class Network:
     ----------
     names : dict of part to list of str
         Each part's parameters; a name is the part's name, a dot and the name in the part.
-    part_of : dict of parameter name to part
+    part_of : dict of parameter name, or scale, to part
     blocks : dict of block to dict of parameter name to int
         How many numbers each parameter of a block has.
     block_of : dict of parameter name to block
         A modality's parts (``encoder.acc``, ``head.acc``) are one block, ``acc``; any other part is one
         by itself, with a dot behind its name, so that a modality may be called ``head``.
-    dimensions : dict of parameter name to int
+    scales : dict of parameter name to str
+        What the scale of a matrix is called where it is trained with one (`motet.learn.ternary`). It belongs to the
+        same part, and is none of its parameters.
+    dimensions : dict of parameter name, or scale, to int
         Of one client's tensor.
     """
 
@@ -50,6 +53,9 @@ class Network:
             for part, names in self.names.items()
             for short, name in zip(self._short[part], names, strict=True)
         }
+        self.scales = {name: f"{name}.scale" for name, count in self.dimensions.items() if count > 1}
+        self.part_of |= {scale: self.part_of[name] for name, scale in self.scales.items()}
+        self.dimensions |= dict.fromkeys(self.scales.values(), 0)
 
     @property
     def recurrent(self) -> str | None:
@@ -97,12 +103,19 @@ class Network:
         return BoundNetwork(self, params)
 
     def state(self) -> State:
-        """Return the parameters that the parts were made with."""
+        """Return the parameters that the parts begin with."""
         return {
             name: self.parts[part].get_parameter(short).detach().clone()
             for part, names in self.names.items()
             for short, name in zip(self._short[part], names, strict=True)
         }
+
+    @torch.no_grad()
+    def begin(self, state: State) -> None:
+        """Let the parts begin with other parameters than those that they were made with."""
+        for part, names in self.names.items():
+            for short, name in zip(self._short[part], names, strict=True):
+                self.parts[part].get_parameter(short).copy_(state[name])
 
 
 @dataclass(frozen=True)

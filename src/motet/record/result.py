@@ -146,6 +146,11 @@ class Round(_Record):
     meaning: Meaning | None = Field(description="null for recipes without prototypes")
     accuracy_alone: dict[str, float | None] | None = Field(default=None, description="as in the metrics")
     dominance: dict[str, float | None] | None = Field(default=None, description="as in the metrics")
+    broadcast: Literal["ternary", "dense"] | None = Field(
+        default=None,
+        description="the model that the round ends with: ternary, or dense where that would lose more than 3 points on "
+        "validation; null where weights are never ternary",
+    )
     update_norm: dict[str, float] | None = Field(
         default=None,
         description="modality -> Euclidean norm of the update sent for it, mean over the clients that sent one",

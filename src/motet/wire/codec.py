@@ -20,8 +20,8 @@ SHARE = 0.2
 _MOST_BITS = 16
 """Of an update's numbers; float32 counts so far with room to spare."""
 _SPELLING = re.compile(
-    r"(?:dense|q(?P<all>[0-9]{1,2})|topk(?P<memory>\+memory)?(?:\+q(?P<kept>[0-9]{1,2}))?)"
-    r"(?P<deflate>\+deflate)?(?::share=(?P<share>[0-9.]+))?",
+    r"(?:dense|(?P<ternary>ternary)|q(?P<all>[0-9]{1,2})|topk(?P<memory>\+memory)?(?:\+q(?P<kept>[0-9]{1,2}))?)"
+    r"(?P<deflate>\+deflate)?(?::share=(?P<share>[0-9.]+)|(?(ternary):gradient=(?P<gradient>positive|exact)))?",
     re.ASCII,
 )
 
@@ -41,12 +41,20 @@ class Coding(NamedTuple):
         Whether a client keeps what it did not send for the next round.
     deflate : bool
         Whether what is common takes fewer bits than what is rare (Huffman's code).
+    gradient : {"positive", "exact"}, optional
+        Of the scales of ternary weights (`motet.learn.ternary`); None where weights are not ternary.
     """
 
     bits: int = EXACT
     share: float = 1.0
     memory: bool = False
     deflate: bool = False
+    gradient: str | None = None
+
+    @property
+    def ternary(self) -> bool:
+        """Whether weights are ternary, and sent as they are."""
+        return self.gradient is not None
 
     @property
     def sparse(self) -> bool:
@@ -55,7 +63,9 @@ class Coding(NamedTuple):
 
 
 def parse(upload: str) -> Coding:
-    """Read an upload choice: ``dense``, ``q<bits>``, ``topk``, or steps in a chain: ``topk+memory+q8+deflate:share=S``.
+    """Read an upload choice: ``dense``, ``q<bits>``, ``topk``, ``ternary``, or steps in a chain.
+
+    Such as ``topk+memory+q8+deflate:share=0.1`` and ``ternary+deflate:gradient=exact``.
 
     Raises
     ------
@@ -69,10 +79,12 @@ def parse(upload: str) -> Coding:
         bits = EXACT if text is None else int(text)
         if share is not None and (text is None or 1 <= bits <= _MOST_BITS):
             memory = match["memory"] is not None and share < 1  # else nothing is left over
-            return Coding(bits, share, memory, match["deflate"] is not None)
+            gradient = match["gradient"] or "positive" if match["ternary"] else None
+            return Coding(bits, share, memory, match["deflate"] is not None, gradient)
     raise InputError(
         f"unknown --upload {upload!r}: use dense, q1 to q16 such as q8, topk or topk+memory, or a chain such as "
-        "topk+memory+q8+deflate:share=0.1 with a share above 0 and up to 1"
+        "topk+memory+q8+deflate:share=0.1 with a share above 0 and up to 1, or ternary or "
+        "ternary+deflate:gradient=exact"
     )
 
 

@@ -26,6 +26,7 @@ from torch import Tensor
 from motet.errors import MotetError
 from motet.wire import positions
 from motet.wire.codec import EXACT, check_ranges, dequantise, pack, quantise, unpack
+from motet.wire.matrices import BITS, fitting, length, split
 
 MAGIC = b"MOTT"
 VERSION = 2
@@ -43,7 +44,12 @@ _NUMPY = {0: np.float32, 1: np.float64, 2: np.int32, 3: np.int64, 4: np.uint8, 5
 
 
 def encode(
-    tensors: Mapping[str, Tensor], bits: int = EXACT, by_row: bool = False, sparse: bool = False, deflate: bool = False
+    tensors: Mapping[str, Tensor],
+    bits: int = EXACT,
+    by_row: bool = False,
+    sparse: bool = False,
+    deflate: bool = False,
+    ternary: bool = False,
 ) -> bytes:
     """Encode a mapping.
 
@@ -58,22 +64,26 @@ def encode(
         Leave out zeros, where that is shorter; quantised numbers have one range then.
     deflate : bool
         Write frequent bytes with fewer bits, by Huffman's code, where that is shorter.
+    ternary : bool
+        Write matrices of -s, 0 and s alone with two bits a number, without loss, where that is shorter.
 
     Returns
     -------
     bytes
     """
-    entries = b"".join(_write(name, tensor, bits, by_row, sparse) for name, tensor in tensors.items())
+    entries = b"".join(_write(name, tensor, bits, by_row, sparse, ternary) for name, tensor in tensors.items())
     short = _deflated(entries) if deflate else entries
     body, deflated = (short, True) if len(short) < len(entries) else (entries, False)
     return MAGIC + struct.pack("<BBH", VERSION, deflated, len(tensors)) + body
 
 
-def _write(name: str, tensor: Tensor, bits: int, by_row: bool, sparse: bool) -> bytes:
+def _write(name: str, tensor: Tensor, bits: int, by_row: bool, sparse: bool, ternary: bool) -> bytes:
     tensor = tensor.detach().cpu().contiguous()
+    if ternary and bool(fitting(tensor[None])):
+        return _start(name, tensor, BITS, _ALL) + _coded(*split(tensor.flatten()), BITS)
     lossy = is_quantised(tensor.shape, tensor.dtype, bits)
     flat = tensor.flatten()
-    label, layout, where = name.encode(), _ALL, b""
+    layout, where = _ALL, b""
     if sparse:
         there = flat != 0
         layout, where = positions.write(there.numpy())
@@ -84,16 +94,23 @@ def _write(name: str, tensor: Tensor, bits: int, by_row: bool, sparse: bool) -> 
             layout, where = _ALL, b""
     if lossy and len(flat):
         rows = flat.reshape(-1, tensor.shape[-1]) if by_row and layout == _ALL else flat[None]
-        ranges, codes = quantise(rows, bits)
-        numbers = struct.pack("<I", len(ranges)) + ranges.numpy().tobytes() + pack(codes, bits)
+        numbers = _coded(*quantise(rows, bits), bits)
     elif lossy:
         numbers = struct.pack("<I", 0)
     else:
         numbers = flat.numpy().tobytes()
-    kind = struct.pack("<BBBB", _TYPES[tensor.dtype], bits if lossy else EXACT, layout, tensor.dim())
-    return b"".join(
-        [struct.pack("<H", len(label)), label, kind, struct.pack(f"<{tensor.dim()}I", *tensor.shape), where, numbers]
-    )
+    return _start(name, tensor, bits if lossy else EXACT, layout) + where + numbers
+
+
+def _start(name: str, tensor: Tensor, bits: int, layout: int) -> bytes:
+    """Write what stands before the numbers of an entry, and before which of them are there."""
+    label, dimensions = name.encode(), tensor.dim()
+    kind = struct.pack(f"<BBBB{dimensions}I", _TYPES[tensor.dtype], bits, layout, dimensions, *tensor.shape)
+    return struct.pack("<H", len(label)) + label + kind
+
+
+def _coded(ranges: Tensor, codes: Tensor, bits: int) -> bytes:
+    return struct.pack("<I", len(ranges)) + ranges.numpy().tobytes() + pack(codes, bits)
 
 
 def is_quantised(shape: tuple[int, ...], dtype: torch.dtype, bits: int) -> bool:
@@ -123,6 +140,13 @@ def entry_length(name: str, shape: tuple[int, ...], dtype: torch.dtype, bits: in
     """Return the bytes that `encode` needs for a tensor; `rows` have a range each where its numbers are quantised."""
     lossy = is_quantised(shape, dtype, bits)
     return _before(name, shape) + int(_numbers_length(math.prod(shape), dtype, bits if lossy else EXACT, rows))
+
+
+def ternary_lengths(name: str, values: Tensor) -> NDArray[np.int64]:
+    """Return the bytes that `encode` needs for each client's tensor, (K, ...), where it may be ternary."""
+    shape = tuple(values.shape[1:])
+    short, whole = length(math.prod(shape)), entry_length(name, shape, values.dtype, EXACT, rows=1)
+    return np.where(fitting(values).numpy(), _before(name, shape) + short, whole)
 
 
 def sparse_lengths(name: str, values: Tensor, bits: int = EXACT) -> tuple[NDArray[np.int64], Tensor]:

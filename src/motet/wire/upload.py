@@ -18,7 +18,16 @@ from motet.learn import prototypes as proto
 from motet.nets.network import State
 from motet.wire.codec import Coding, check_ranges, dequantise, quantise
 from motet.wire.fault import Fault
-from motet.wire.message import HEADER, MOST_BYTES, decode, encode, entry_length, is_quantised, sparse_lengths
+from motet.wire.message import (
+    HEADER,
+    MOST_BYTES,
+    decode,
+    encode,
+    entry_length,
+    is_quantised,
+    sparse_lengths,
+    ternary_lengths,
+)
 
 DENSE = Coding()
 
@@ -50,6 +59,11 @@ class Upload(NamedTuple):
         content = {name: self.content[name][rows] for name in there}
         lengths = self.lengths[places]
         return Upload(content, {name: held[name] for name in there}, lengths) if lengths.any() else None
+
+
+def encoded(content: State, coding: Coding) -> bytes:
+    """Make one client's message, or the server's."""
+    return encode(content, coding.bits, sparse=coding.sparse, deflate=coding.deflate, ternary=coding.ternary)
 
 
 def received(message: bytes, most: int = MOST_BYTES) -> Upload:
@@ -84,7 +98,9 @@ def uploads(content: State, held: Mapping[str, Tensor], coding: Coding = DENSE) 
     clients = len(next(iter(flags.values()), ()))
     lengths, decoded = np.zeros(clients, dtype=np.int64), dict[str, Tensor]()
     for name, value in content.items():
-        if coding.sparse:
+        if coding.ternary:
+            entry, decoded[name] = ternary_lengths(name, value), value
+        elif coding.sparse:
             entry, kept = sparse_lengths(name, value, coding.bits)
             decoded[name] = through(value, coding.bits, kept)
         else:
@@ -100,7 +116,7 @@ def uploads(content: State, held: Mapping[str, Tensor], coding: Coding = DENSE) 
 def _length_of_one(content: State, held: Mapping[str, Tensor], client: int, coding: Coding) -> int:
     """Return the bytes of a client's message, which only making it can tell where it is deflated."""
     own = {name: value[client] for name, value in content.items() if held[name][client]}
-    return len(encode(own, coding.bits, sparse=coding.sparse, deflate=True)) if own else 0
+    return len(encoded(own, coding)) if own else 0
 
 
 def contributions(summary: Mapping[str, Mapping[str, Tensor]], bits: int) -> Upload:
