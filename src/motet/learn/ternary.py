@@ -14,6 +14,9 @@ has two dimensions or more is a matrix. A device's scale begins each round at th
 which is the server's where the weights received are ternary; so it is no part of the model, and neither is what was
 latent: devices send s t, the mean of which does not depend on what the server had before. That a device's latent
 weights begin each round at what it received follows from this; that the first model is ternary too is our reading.
+
+A scale's gradient is a sum over many numbers, and as published no direction of descent: at rates that suit plain SGD on
+dense weights it diverges, while no pattern changes in a few steps. Adam and several local epochs suit both.
 """
 
 from __future__ import annotations
