@@ -161,7 +161,7 @@ def page() -> str:
     ]
     return f"""# The recipe motet
 
-`{" ".join(f"--{key} {value}" for key, value in ours.items())}`
+`{command(ours)}`
 
 Our own row, put together from parts of the others and chosen with `benchmarks/own_recipe.py`. It began as late fusion
 in which every modality also answers for itself, with a fifth of each update sent in 8 bits, the rest remembered, and
@@ -179,15 +179,15 @@ archives; the first of equals.
 
 ## Against the best published recipe
 
-For every archive and setting that is the one of {", ".join(f"`{name}`" for name in PUBLISHED)} that is best on the
-samples held out. Accuracies are on the test split, means over the last ten rounds and over {SEEDS} seeds; differences
-are paired, in points, with 95 % intervals (Student's t).
+For every archive and setting that is the one that is best on the samples held out, of
+{", ".join(f"`{name}`" for name in PUBLISHED)}. Accuracies are on the test split, means over the
+last ten rounds and over {SEEDS} seeds; differences are paired, in points, with 95 % intervals (Student's t).
 
 ```
-motet run --recipe RECIPE {command({"data": "ARCHIVE", "encoder": "ENCODER", **EVERY})} --seed SEED
-{chr(10).join(f"{harm}: {command(options)}" for harm, options in HARM.items())}
-encoders: {", ".join(f"{name} {options['encoder']}" for name, options in ARCHIVES.items())}
+motet run --recipe RECIPE ARCHIVE HARM {command(EVERY)} --seed SEED
 ```
+
+{chr(10).join(f"- {name}: `{command(options)}`" for name, options in {**ARCHIVES, **HARM}.items())}
 
 | {" | ".join(heads)} |
 {"|---" * len(heads)}|
