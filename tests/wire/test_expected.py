@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from typing import Any
 
 import numpy as np
@@ -199,6 +200,14 @@ def test_a_class_that_there_is_not_cannot_be_named() -> None:
     """By hand: the rows of a message are those of the classes whose count is above nothing."""
     found = EXPECTED.received_prototypes(encode(with_(prototypes(), mean__move=torch.tensor([[1.0] * 4, [2.0] * 4]))))
     assert found.content["mean/move"][0].tolist() == [[1] * 4, [0] * 4, [2] * 4]
+
+
+def test_a_number_that_signals_is_read_without_a_word() -> None:
+    """Of the numbers that are none, some make numpy warn where they are taken for others."""
+    message = encode(quality())
+    place = message.index(struct.pack("<2f", 3, 2))
+    signalling = message[:place] + bytes.fromhex("0100a07f") + message[place + 4 :]
+    assert judged("quality", signalling) == Fault.NOT_FINITE
 
 
 def test_covariances_are_those_of_samples() -> None:

@@ -123,6 +123,8 @@ class Expected:
         misfit = self._first_misfit("quality", found)
         if misfit is None and not all(self._are_sets(fields, found) for fields in self.groups["quality"]):
             misfit = Fault.SHAPES
+        if misfit is None and not all(bool(value.isfinite().all()) for value in found.content.values()):
+            misfit = Fault.NOT_FINITE
         return told.unread(message, misfit) if misfit else told.of_one(found, self.modalities)
 
     def fits(self, kind: str, content: Upload, *names: str) -> bool:
