@@ -20,7 +20,7 @@ PROMISED = [
     "alpha", "participation", "rounds", "local_epochs", "local_cycles", "batch_size", "optimizer", "momentum", "lr",
     "lr_decay", "lr_min", "proximal", "buffer", "arrivals", "order", "degradation", "degradation_strength",
     "test_missing", "test_degradation", "seed", "engine", "device", "threads", "dtype", "evaluate_every",
-    "unimodal_share", "validation", "fusion", "norm_bound",
+    "unimodal_share", "validation", "fusion", "norm_bound", "hostile_share", "attack",
     *(f"{what}_{name}" for what in ("missing", "degraded") for name in IMBALANCE),
 ]  # fmt: skip
 
@@ -61,6 +61,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "test_missing": st.lists(NAMES, max_size=3),
     "test_degradation": st.none() | NAMES,
     "norm_bound": POSITIVE,
+    "hostile_share": RATES,
+    "attack": st.sampled_from([None, "sign-flip", "label-flip", "noise"]),
     "seed": st.integers(0, 2**63 - 1),
     "threads": st.none() | COUNTS,
 }

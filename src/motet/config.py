@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from motet.errors import InputError, unknown
-from motet.values import Count, Levels, Names, NotNegative, Pattern, Positive, Rate, Samples
+from motet.values import Attack, Count, Levels, Names, NotNegative, Pattern, Positive, Rate, Samples
 
 
 class Settings(BaseModel):
@@ -156,8 +156,14 @@ class HostileSettings(Settings):
     """What is expected of devices that are broken, or hostile."""
 
     norm_bound: Positive = Field(
-        1000.0,
-        description="norm at which an update or a prototype is refused, in norms of the model (at least 1)",
+        1000.0, description="norm beyond which an update or a prototype is refused, in norms of the model (at least 1)"
+    )
+    hostile_share: Rate = Field(
+        0.0, description="share of the clients that are hostile, for the whole run; see --attack"
+    )
+    attack: Attack | None = Field(
+        None,
+        description="what hostile clients do: sign-flip, scaled, label-flip, prototype-poisoning, colluding, noise",
     )
 
 

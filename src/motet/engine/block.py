@@ -60,7 +60,7 @@ class Block:
         who, stage = _named(clients), "assessing quality"
         try:
             quality, summaries = self.client.assessor.look(round, view, shared["quality"])
-            batch = self.client.batch(view, quality)
+            batch = self.client.attackers.relabel(clients, view, self.client.batch(view, quality))
             stage = "receiving"
             shared = self.client.receive(shared)
             begun = self._begin(shared, privates)
@@ -70,7 +70,7 @@ class Block:
             first = self._first(begun.model, phases[0], batch, places)
             encoded, hits, online_loss = self._evaluate(round, begun.model, aux, batch, view, places, first)
             stage = "building prototypes"
-            prototypes = self._prototypes(encoded, batch, places) if self.client.prototypes_due(round) else None
+            prototypes = self._prototypes(round, clients, encoded, batch, places)
             stage = "looking at the samples"
             batch = self._remember(begun, encoded, batch, places)
             first = first and first.recalling(places, batch)
@@ -86,7 +86,7 @@ class Block:
                         raise MotetError(self.client.diverged(what, became, round))
             stage = "sending"
             tells = told(summaries, len(clients))
-            model, left = self._updates(trained, begun)
+            model, left = self._updates(round, clients, begun, trained)
             drift, kept = self._keep(round, begun, trained)
             kept |= owned("upload", left)
         except MotetError as error:
@@ -166,8 +166,17 @@ class Block:
         arrived = torch.from_numpy(view.arrived()).to(logits.device)
         return encoded, *self.client.score(places.flat(logits)[arrived], view)
 
-    def _prototypes(self, encoded: PerModality, batch: Batch, places: Rectangle) -> Upload | None:
-        """Return what each client contributes to the prototypes; None where nobody has a good sample."""
+    def _prototypes(
+        self,
+        round: int,  # noqa: A002
+        clients: list[int],
+        encoded: PerModality,
+        batch: Batch,
+        places: Rectangle,
+    ) -> Upload | None:
+        """Return what clients contribute to the prototypes; None where none are due, or nobody has a good sample."""
+        if not self.client.prototypes_due(round):
+            return None
 
         def one(features: PerModality, own: Batch) -> dict[str, PerModality]:
             return proto.summarise(features, own, self.method.classes)
@@ -175,7 +184,8 @@ class Block:
         without_samples = places.of(batch._replace(x={}))  # they are encoded already, and large
         with torch.no_grad():
             summary = vmap(one, in_dims=1)({m: z[places.rows] for m, z in encoded.items()}, without_samples)
-        found = contributions(summary, self.client.config.recipe.prototype_bits)
+        sent = self.client.attackers.prototypes(clients, summary)
+        found = contributions(sent, self.client.config.recipe.prototype_bits)
         return found if found.lengths.any() else None
 
     def _remember(self, begun: Begun, encoded: PerModality, batch: Batch, places: Rectangle) -> Batch:
@@ -208,15 +218,22 @@ class Block:
         every = torch.ones(len(next(iter(content.values()))), dtype=torch.bool)
         return uploads(content, dict.fromkeys(content, every))
 
-    def _updates(self, trained: Trained, begun: Begun) -> tuple[Upload | None, State]:
+    def _updates(
+        self,
+        round: int,  # noqa: A002
+        clients: list[int],
+        begun: Begun,
+        trained: Trained,
+    ) -> tuple[Upload | None, State]:
         """Return what clients send, and what is left over of it."""
-        steps, clients = trained.steps, len(trained.loss)
+        steps = trained.steps
         changed = [n for part, names in self.method.network.names.items() if steps[part].any() for n in names]
         delta = self.method.aggregate.message({name: trained.moved[name] for name in changed})
-        residual = self.many.rows(begun.residual, clients)
+        residual = self.many.rows(begun.residual, len(clients))
         if not delta:
             return None, residual
         held = {name: steps[self.method.network.part_of[name]] > 0 for name in delta}
+        delta = self.client.attackers.updates(round, clients, delta, held, begun.model)
         sent, left = self.client.shorten(delta, held, residual)
         sent |= {name: value for name, value in trained.ternary.items() if name in sent}
         upload = self.client.updates(uploads(sent, held, self.client.coding), begun.model)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from motet.config import Config
+from motet.engine.attackers import Attackers
 from motet.engine.begun import Begun
 from motet.engine.noise import gradient_noise
 from motet.engine.outcome import Floats, Outcome
@@ -45,10 +46,13 @@ class Client:
     config : Config
     method : Method
     assessor : Assessor
+    attackers : Attackers, optional
+        Who is hostile; by default nobody.
     """
 
-    def __init__(self, config: Config, method: Method, assessor: Assessor) -> None:
+    def __init__(self, config: Config, method: Method, assessor: Assessor, attackers: Attackers | None = None) -> None:
         self.config, self.method, self.assessor = config, method, assessor
+        self.attackers = attackers or Attackers(config, method, 0)
         self.coding = parse(config.recipe.upload)
         self.dtype = torch.float64 if config.run.dtype == "float64" else torch.float32
         self.device = torch.device(config.run.device)
@@ -81,7 +85,7 @@ class Client:
         stage = "assessing quality"
         try:
             quality, summaries = self.assessor.look(round, view, shared["quality"])
-            batch = self.batch(view, quality)
+            batch = self.attackers.relabel([client], view, self.batch(view, quality))
             stage = "receiving"
             shared = self.receive(shared)
             begun = self.begin(shared, private)
@@ -90,7 +94,7 @@ class Client:
             encoded = self.look(round, begun.model, batch, view)
             hits, online_loss = self.predict(begun.model, aux, encoded, batch, view)
             stage = "building prototypes"
-            prototypes = self._prototypes(round, encoded, batch)
+            prototypes = self._prototypes(round, client, encoded, batch)
             stage = "looking at the samples"
             batch = self._remember(begun, encoded, batch)
             aux["survey"] = self._survey(begun.model, encoded, batch)
@@ -98,13 +102,12 @@ class Client:
             epochs = self.plan(round, self.method.phases(round, shared), [client], [len(view.y)])
             noise, rate = self.noise(round, [client]), self.rate(round)
             trained = Training(self.method, self.config.training, rate, noise, begun, aux).run(batch, epochs)
-            if not np.isfinite(trained.loss):
-                raise MotetError(self.diverged("loss", trained.loss, round))
-            if not np.isfinite(length := float(get_total_norm(trained.moved.values()))):
-                raise MotetError(self.diverged("update", length, round))
+            for what, became in (("loss", trained.loss), ("update", float(get_total_norm(trained.moved.values())))):
+                if not np.isfinite(became):
+                    raise MotetError(self.diverged(what, became, round))
             stage = "sending"
             told = self.expected.received_told(encode_summaries(summaries))
-            model, left = self._update(trained, begun)
+            model, left = self._update(round, client, begun, trained)
             drift, kept = self._keep(round, begun, trained)
         except MotetError as error:
             raise MotetError(f"client {client}, round {round}, {stage}: {error}") from error
@@ -202,12 +205,13 @@ class Client:
     def _arrived(self, view: View) -> Tensor:
         return torch.from_numpy(view.arrived()).to(self.device)
 
-    def _prototypes(self, round: int, encoded: PerModality, batch: Batch) -> Upload | None:  # noqa: A002
+    def _prototypes(self, round: int, client: int, encoded: PerModality, batch: Batch) -> Upload | None:  # noqa: A002
         """Return this client's prototypes; none where none is due, or there is no good sample."""
         if not self.prototypes_due(round):
             return None
         with torch.no_grad():
-            packed = proto.pack(proto.summarise(encoded, batch, self.method.classes))
+            summary = proto.summarise(encoded, batch, self.method.classes)
+            packed = proto.pack(self.attackers.of(client).prototypes(summary))
         if not packed:
             return None
         message = encode(packed, self.config.recipe.prototype_bits, by_row=True)
@@ -245,13 +249,14 @@ class Client:
 
         return draw
 
-    def _update(self, trained: Trained, begun: Begun) -> tuple[Upload | None, State]:
+    def _update(self, round: int, client: int, begun: Begun, trained: Trained) -> tuple[Upload | None, State]:  # noqa: A002
         """Return the update that the client sends, and what of it is left over."""
         update = self.method.aggregate.message(trained.moved)
         if not update:
             return None, begun.residual
         held = {name: torch.ones(1, dtype=torch.bool, device=self.device) for name in update}
-        rows, left = self.shorten(_rows(update), held, _rows(begun.residual))
+        rows = self.attackers.updates(round, [client], _rows(update), held, begun.model)
+        rows, left = self.shorten(rows, held, _rows(begun.residual))
         rows |= {name: trained.params[name][None] for name in self.method.ternary.scales if name in rows}
         sent = {name: value[0] for name, value in rows.items()}
         upload = self.updates(self.expected.received("model", encoded(sent, self.coding)), begun.model)

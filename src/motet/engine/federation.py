@@ -14,7 +14,7 @@ from motet.data.ownership import own
 from motet.data.partition import Partition, partition
 from motet.data.standardise import Floats, Scale, scale, sums, with_noise
 from motet.data.standardise import Mapped as MappedDataset
-from motet.engine.fit import check_fusion, check_presence, check_settings, check_values
+from motet.engine.fit import check_attack, check_fusion, check_presence, check_settings, check_values
 from motet.engine.watch import Watch
 from motet.learn.method import Method, build_method
 from motet.nets.network import State
@@ -124,6 +124,7 @@ def _fit(config: Config, dataset: Dataset) -> tuple[Dataset, Partition, Imbalanc
     gradient = parse(config.recipe.upload).gradient
     method = build_method(config.data, config.recipe, dataset.modalities, len(dataset.classes), seed, gradient)
     check_fusion(config, method, dataset)
+    check_attack(config, method)
     shared_out = partition(dataset, config.clients, seed)
     check_presence(dataset, shared_out)
     dataset, shared_out = own(dataset, shared_out, config.clients.unimodal_share, seed)

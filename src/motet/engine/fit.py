@@ -121,6 +121,30 @@ def check_fusion(config: Config, method: Method, dataset: Dataset) -> None:
         )
 
 
+def check_attack(config: Config, method: Method) -> None:
+    """Refuse hostile clients that do nothing.
+
+    Raises
+    ------
+    InputError
+    """
+    attack = config.hostile.attack
+    if config.hostile.hostile_share > 0 and attack is None:
+        raise InputError("--hostile-share says how many are hostile, not what they do: name an --attack as well")
+    if attack == "prototype-poisoning" and not method.uses_prototypes:
+        raise InputError(
+            "--attack prototype-poisoning needs a recipe whose clients send prototypes: use one such as qqr or pmm, or "
+            "another --attack"
+        )
+    if attack not in (None, "label-flip", "prototype-poisoning") and method.aggregate.personal:
+        raise InputError(f"--attack {attack} changes updates, and --aggregate none joins none: use another of the two")
+    if attack not in (None, "label-flip", "prototype-poisoning") and method.ternary.scales:
+        raise InputError(
+            f"--attack {attack} changes updates, and --upload {config.recipe.upload} sends weights: use another upload, or "
+            "--attack label-flip"
+        )
+
+
 def check_values(dataset: Dataset) -> None:
     """Refuse samples in memory of a wrong shape, NaN among them, or labels and splits that mean nothing.
 

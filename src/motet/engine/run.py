@@ -13,6 +13,7 @@ import torch
 
 from motet.config import Config
 from motet.data.dataset import Dataset
+from motet.engine.attackers import Attackers
 from motet.engine.choice import choose
 from motet.engine.client import Client
 from motet.engine.evaluate import Evaluator
@@ -68,7 +69,7 @@ class Runner:
         config, method = federation.config, federation.method
         assessor = assessor_for(config.assessment, federation.dataset.modalities, method.uses_quality)
         self.federation, self.config, self.watch = federation, config, watch
-        self.client = Client(config, method, assessor)
+        self.client = Client(config, method, assessor, Attackers(config, method, federation.clients))
         self.server = Server(config, method, assessor, federation.clients)
         self.engine = engine or self._choose()
         self.trainer = make_trainer(self.engine, self.client, federation.views)

@@ -10,13 +10,26 @@ import numpy as np
 import torch
 
 import motet
+from motet.engine.attackers import hostile_clients
 from motet.engine.federation import Federation
 from motet.engine.state import ServerState, initial_shared
 from motet.learn.recipe import RECIPES
 from motet.learn.sample import Batch
 from motet.measure.accuracy import mean
 from motet.nets.encoder import blank, choose
-from motet.record.result import Assessment, Bytes, Device, Engine, Metrics, Online, Result, Round, Time, Validation
+from motet.record.result import (
+    Assessment,
+    Attack,
+    Bytes,
+    Device,
+    Engine,
+    Metrics,
+    Online,
+    Result,
+    Round,
+    Time,
+    Validation,
+)
 
 
 def summarise(federation: Federation, state: ServerState, history: list[Round], engine: Engine) -> Result:
@@ -59,9 +72,16 @@ def summarise(federation: Federation, state: ServerState, history: list[Round], 
             evaluate_s=state.seconds["evaluate"],
             samples_per_s=state.samples / state.seconds["train"] if state.samples else None,
         ),
+        attack=_attack(federation),
         refused=_refused(history),
         history=history,
     )
+
+
+def _attack(federation: Federation) -> Attack | None:
+    config = federation.config
+    hostile = hostile_clients(config, federation.clients)
+    return Attack(name=str(config.hostile.attack), clients=[str(k) for k in hostile]) if hostile else None
 
 
 def _refused(history: list[Round]) -> dict[str, dict[str, int]]:

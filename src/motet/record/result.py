@@ -110,6 +110,13 @@ class Engine(_Record):
     why: str
 
 
+class Attack(_Record):
+    """Who was hostile in a run that was attacked on purpose."""
+
+    name: str = Field(description="what hostile clients did, as --attack names it")
+    clients: list[str] = Field(description="who they were, in all rounds")
+
+
 class Meaning(_Record):
     """Whether the server's prototypes still mean something after a round; null where too few classes are known."""
 
@@ -176,6 +183,7 @@ class Result(_Record):
     bytes: Bytes
     device: Device
     time: Time
+    attack: Attack | None = Field(default=None, description="null where nobody was hostile on purpose")
     refused: Refused = Field(
         default={},
         description="reason -> client -> uploads that were refused; they count nowhere else but in the bytes sent down",

@@ -92,6 +92,8 @@ def run_rows(result: Result) -> list[tuple[str, str]]:
         found += [("fusion weights", fusion)] if fusion else []
     if result.online:
         found.append(("online accuracy", f"{percent(result.online.accuracy)} of {result.online.samples:,} arrivals"))
+    if result.attack:
+        found.append(("attacked", f"{result.attack.name} by {count(len(result.attack.clients), 'client')}"))
     if result.refused:
         found.append(("refused", refusals([result])))
     return [

@@ -12,6 +12,7 @@ from motet.record.verdict import is_upper_bound
 from motet.record.wording import count, listed, number, percent
 
 Settings = Mapping[str, Any]
+MOST_NAMED = 10
 _OPTIMISERS = {"sgd": "SGD", "adam": "Adam"}
 _SAMPLES = {
     "train_samples": "training samples",
@@ -41,6 +42,7 @@ def setting(results: Sequence[Result], config: Settings) -> list[tuple[str, str]
         ("Data", _data(first, config)),
         ("Clients", _clients(first, config)),
         ("Devices", _devices((impaired or results)[0])),
+        ("Hostile", _hostile(results)),
         ("Stream", _stream(config)),
         ("Network", _network(first, config)),
         ("Training", _training(first, config)),
@@ -120,6 +122,22 @@ def _devices(result: Result) -> str:
     dropped = result.data.get("dropped")
     left = f" {count(dropped, 'sample')} without the only modality of their client left out." if dropped else ""
     return f"{count(len(unimodal), 'client')} with one modality only: {own}{on_average}.{left}"
+
+
+def _hostile(results: Sequence[Result]) -> str:
+    """Say who was hostile and how; each seed draws other clients."""
+    attacked = [result for result in results if result.attack]
+    if not attacked:
+        return ""
+    said = dict.fromkeys(f"{attack.name} by {_named(attack.clients)}" for r in attacked if (attack := r.attack))
+    whose = "" if len(attacked) == len(results) else f" ({count(len(attacked), 'run')} of {len(results)})"
+    return f"{'; '.join(said)}{whose}."
+
+
+def _named(clients: Sequence[str]) -> str:
+    if len(clients) > MOST_NAMED:
+        return count(len(clients), "client")
+    return f"{'client' if len(clients) == 1 else 'clients'} {listed(clients)}"
 
 
 def _stream(config: Settings) -> str:
