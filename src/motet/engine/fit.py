@@ -140,8 +140,8 @@ def check_attack(config: Config, method: Method) -> None:
         raise InputError(f"--attack {attack} changes updates, and --aggregate none joins none: use another of the two")
     if attack not in (None, "label-flip", "prototype-poisoning") and method.ternary.scales:
         raise InputError(
-            f"--attack {attack} changes updates, and --upload {config.recipe.upload} sends weights: use another upload, "
-            "or --attack label-flip"
+            f"--attack {attack} changes updates, and --upload {config.recipe.upload} sends weights: use another of "
+            "the two"
         )
 
 
