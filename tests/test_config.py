@@ -20,7 +20,7 @@ PROMISED = [
     "alpha", "participation", "rounds", "local_epochs", "local_cycles", "batch_size", "optimizer", "momentum", "lr",
     "lr_decay", "lr_min", "proximal", "buffer", "arrivals", "order", "degradation", "degradation_strength",
     "test_missing", "test_degradation", "seed", "engine", "device", "threads", "dtype", "evaluate_every",
-    "unimodal_share", "validation", "fusion", "norm_bound", "hostile_share", "attack",
+    "unimodal_share", "validation", "fusion", "norm_bound", "hostile_share", "attack", "prototype_reject",
     *(f"{what}_{name}" for what in ("missing", "degraded") for name in IMBALANCE),
 ]  # fmt: skip
 
@@ -62,6 +62,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "test_degradation": st.none() | NAMES,
     "norm_bound": POSITIVE,
     "hostile_share": RATES,
+    "prototype_reject": st.none() | st.floats(1, 100),
     "attack": st.sampled_from([None, "sign-flip", "label-flip", "noise"]),
     "seed": st.integers(0, 2**63 - 1),
     "threads": st.none() | COUNTS,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from motet.errors import InputError, unknown
-from motet.values import Attack, Count, Levels, Names, NotNegative, Pattern, Positive, Rate, Samples
+from motet.values import AtLeastOne, Attack, Count, Levels, Names, NotNegative, Pattern, Positive, Rate, Samples
 
 
 class Settings(BaseModel):
@@ -51,10 +51,10 @@ class RecipeSettings(Settings):
     )
     aggregate: str = Field(
         "mean",
-        description="how the server joins updates: mean, median, trimmed-mean[:trim=...], krum[:hostile=...,best=...], "
-        "ssca[:denominator=...], none",
+        description="how the server joins updates: mean, clip[:bound=...], median, trimmed-mean[:trim=...], "
+        "krum[:hostile=...,best=...], ssca[:denominator=...], none",
     )
-    weights: Literal["equal", "samples"] = Field("equal", description="weight of a client in mean and ssca")
+    weights: Literal["equal", "samples"] = Field("equal", description="weight of a client in mean, clip and ssca")
     server_optimizer: Literal["none", "momentum", "adam"] = Field(
         "none", description="what the server makes of the joined update: none, momentum, adam"
     )
@@ -77,6 +77,11 @@ class RecipeSettings(Settings):
     prototype_average: Literal["ema", "cumulative"] = Field("ema", description="how prototypes persist over rounds")
     prototype_weights: Literal["equal", "samples"] = Field("equal", description="weight of a client in a prototype")
     prototype_delay: Count = Field(1, description="rounds between two updates of the prototypes")
+    prototype_reject: AtLeastOne | None = Field(
+        None,
+        description="leave out a client's prototype that lies farther from the clients' median than so many median "
+        "distances, such as 3 [default: none is left out]",
+    )
     prototype_temperature: Positive = Field(0.25, description="tau of soft prototypes at prediction")
     impaired: bool = Field(True, description="false: training sees data that nothing happened to (recipe full)")
 

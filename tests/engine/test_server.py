@@ -110,7 +110,7 @@ def test_the_assessor_is_handed_its_own_memory_alone(monkeypatch: pytest.MonkeyP
     assert not any(name.startswith("server_optimizer/") for name in seen)
 
 
-@pytest.mark.parametrize("aggregate", ["median", "trimmed-mean", "krum:best=2", "ssca"])
+@pytest.mark.parametrize("aggregate", ["clip", "median", "trimmed-mean", "krum:best=2", "ssca"])
 def test_any_aggregate_may_be_stepped_by(aggregate: str) -> None:
     settings = {"server_optimizer": "momentum", "rounds": 12, "aggregate": aggregate}
     assert finish(people(each=40, test=90), **settings).result.final.accuracy > 0.6

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from motet.errors import InputError
 from motet.learn.aggregate import Aggregate, kept
+from motet.learn.aggregate.clip import Clip
 from motet.learn.aggregate.krum import Krum
 from motet.learn.aggregate.mean import Mean
 from motet.learn.aggregate.median import Median
@@ -21,6 +22,8 @@ from motet.nets.network import State
 
 BLOCK_OF = {"encoder.a": "a", "head.a": "a", "b": "b"}
 MEMBERS = [
+    Clip(),
+    Clip(bound=30.0),
     Median(),
     TrimmedMean(),
     TrimmedMean(0.4),
@@ -66,6 +69,29 @@ def test_trimmed_mean_drops_the_same_number_at_each_end() -> None:
     assert step(TrimmedMean(0.25), line(1, 2, 4, 9, weights=(1, 1, 90, 1))) == 3  # the mean of 2 and 4
     assert step(TrimmedMean(0.49), line(1, 5)) == 3
     assert step(TrimmedMean(0.49), line(7)) == 7
+
+
+def test_clip_shortens_what_is_longer_than_the_median() -> None:
+    """Lengths 3, 4 and 40, whose median is 4; so the last counts as a tenth of it."""
+    assert step(Clip(), line(3, -4, 40)) == pytest.approx((3 - 4 + 4) / 3)
+    assert step(Clip(), line(3, -4, 40, weights=(1, 2, 5))) == pytest.approx((3 - 8 + 20) / 8)
+    assert step(Clip(), line(3, 5)) == 3.5  # of two, 4: 3 and 5 * 4 / 5
+    assert step(Clip(bound=2), line(1, -4, 40)) == pytest.approx((1 - 2 + 2) / 3)
+    assert step(Clip(bound=1e9), line(1, -4, 40)) == pytest.approx(37 / 3)
+    assert step(Clip(), line(0, 0, 7)) == 0
+
+
+def test_clip_measures_all_that_a_client_sends_and_joins_what_it_holds() -> None:
+    """Lengths 5, 10 and 1, whose median is 5: the second counts half, and the third whole."""
+    model = {"a": doubles([0.0, 0.0]), "b": doubles([0.0])}
+    updates: list[Update] = [
+        ({"a": doubles([3.0, 0.0]), "b": doubles([4.0])}, 1.0),
+        ({"a": doubles([0.0, 8.0]), "b": doubles([6.0])}, 3.0),
+        ({"b": doubles([1.0])}, 1.0),
+    ]
+    found = folded(Clip(), model, updates)
+    assert found["a"].tolist() == pytest.approx([3 / 4, 12 / 4])
+    assert found["b"].tolist() == pytest.approx([(4 + 9 + 1) / 5])
 
 
 def test_krum_takes_the_update_with_the_nearest_neighbours() -> None:
@@ -129,6 +155,8 @@ def test_whoever_sends_nothing_is_no_neighbour() -> None:
 @pytest.mark.parametrize(
     ("choice", "words"),
     [
+        ("clip:bound=0", "bound must be greater than 0"),
+        ("clip:bound=inf", "bound must be a finite number"),
         ("trimmed-mean:trim=0.5", "trim must be less than 0.5"),
         ("trimmed-mean:trim=-0.1", "trim must be greater than or equal to 0"),
         ("trimmed-mean:trim=nan", "trim must be "),
@@ -149,6 +177,8 @@ def test_a_parameter_out_of_its_range_is_refused(choice: str, words: str) -> Non
 def test_parameters_are_read() -> None:
     assert create("aggregate", "krum") == Krum(hostile=None, best=1)
     assert create("aggregate", "krum:hostile=2,best=3") == Krum(hostile=2, best=3)
+    assert create("aggregate", "clip") == Clip(None)
+    assert create("aggregate", "clip:bound=0.5") == Clip(0.5)
     assert create("aggregate", "trimmed-mean:trim=0.1") == TrimmedMean(0.1)
     assert create("aggregate", "ssca:agreement=0,cap=false") == SSCA(agreement=0.0, cap=False)
 
@@ -269,3 +299,22 @@ def test_two_hostile_clients_of_nine_move_it_nowhere(
     values = [[*good, *bad][k] for k in places]
     assert min(good) - 1e-9 <= step(member, line(*values)) <= max(good) + 1e-9
     assert abs(step(Mean(), line(*values))) > 1 or sum(bad) == 0
+
+
+@given(
+    good=st.lists(st.floats(-1, 1), min_size=7, max_size=7),
+    bad=st.lists(st.sampled_from([-1e30, -1e5, 1e5, 1e30]), min_size=2, max_size=2),
+    places=st.permutations(range(9)),
+)
+def test_two_hostile_clients_of_nine_count_for_no_more_than_others_where_they_are_clipped(
+    good: list[float], bad: list[float], places: list[int]
+) -> None:
+    values = [[*good, *bad][k] for k in places]
+    assert abs(step(Clip(), line(*values))) <= max(map(abs, good)) + 1e-9
+
+
+@settings(max_examples=40)
+@given(clients=st.integers(1, 9), share=shares, sent=st.sampled_from([0.1, 1.0]), seed=st.integers(0, 999))
+def test_where_nothing_is_clipped_it_is_the_mean(clients: int, share: float, sent: float, seed: int) -> None:
+    model, updates = drawn(clients, share, sent, seed)
+    assert_close(folded(Clip(bound=1e6), model, updates, BLOCK_OF), folded(Mean(), model, updates, BLOCK_OF), 1e-12)

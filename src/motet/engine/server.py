@@ -10,8 +10,7 @@ import torch
 from motet.config import Config
 from motet.engine.outcome import Outcome
 from motet.engine.state import ServerState, Shared
-from motet.learn import confidence, server_optimiser
-from motet.learn import prototypes as proto
+from motet.learn import confidence, outliers, server_optimiser
 from motet.learn.drift import common
 from motet.learn.method import Method
 from motet.nets.network import State
@@ -79,7 +78,7 @@ class Server:
         trained: set[str] = set()
         prototypes = None
         if self.method.uses_prototypes:
-            prototypes = proto.Joiner(state.shared["prototypes"], self.config.recipe)
+            prototypes = outliers.joiner(state.shared["prototypes"], self.config.recipe)
         scores, drift = confidence.Joiner(), common.Joiner(state.shared.get("drift", {}), self.clients)
         quality = []
         for outcome in outcomes:

@@ -53,6 +53,7 @@ FAMILIES: dict[str, dict[str, str | type]] = {
     },
     "aggregate": {
         "mean": "motet.learn.aggregate.mean:Mean",
+        "clip": "motet.learn.aggregate.clip:Clip",
         "median": "motet.learn.aggregate.median:Median",
         "trimmed-mean": "motet.learn.aggregate.trimmed_mean:TrimmedMean",
         "krum": "motet.learn.aggregate.krum:Krum",

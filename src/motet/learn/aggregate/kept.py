@@ -136,6 +136,13 @@ class Kept:
                 waiting += high - low
         yield torch.cat(parts, dim=1)
 
+    def lengths(self, names: Sequence[str], clients: Tensor) -> Tensor:
+        """Return the Euclidean norm of what each client sent of some keys, float64 (n,); for arguments see `pieces`."""
+        squares = torch.zeros(len(clients), dtype=torch.float64)
+        for piece in self.pieces(names, clients):
+            squares += piece.square().sum(1)
+        return squares.sqrt()
+
     def by_key(self, names: Sequence[str], joined: Tensor) -> State:
         """Take the coordinates of some keys, one after another, apart."""
         return dict(zip(names, torch.split(joined, [self._sizes[name] for name in names]), strict=True))

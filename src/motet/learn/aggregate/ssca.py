@@ -65,7 +65,7 @@ class SSCA(OfAll):
         step = torch.cat([self._joined(piece, weights, cluster) for piece in kept.pieces(names, clients)])
         if not self.cap or self.denominator == "mass":
             return step
-        longest = weights @ _lengths(kept, names, clients) / weights.sum()
+        longest = weights @ kept.lengths(names, clients) / weights.sum()
         length = step.norm()
         return step * (longest / length) if bool(length > longest) else step
 
@@ -110,11 +110,3 @@ def _clusters(agreement: Tensor, least: float) -> Tensor:
     labels = fcluster(tree, 1 - least, "distance").tolist()
     order = {label: place for place, label in enumerate(dict.fromkeys(labels))}
     return torch.tensor([order[label] for label in labels])
-
-
-def _lengths(kept: Kept, names: list[str], clients: Tensor) -> Tensor:
-    """Return the length |T_k| of each client's update, (n,)."""
-    squares = torch.zeros(len(clients), dtype=torch.float64)
-    for piece in kept.pieces(names, clients):
-        squares += piece.square().sum(1)
-    return squares.sqrt()
