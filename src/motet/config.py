@@ -80,7 +80,7 @@ class RecipeSettings(Settings):
     prototype_reject: AtLeastOne | None = Field(
         None,
         description="leave out a client's prototype that lies farther from the clients' median than so many median "
-        "distances, such as 3 [default: none is left out]",
+        "distances, such as 3; unset, none is left out",
     )
     prototype_temperature: Positive = Field(0.25, description="tau of soft prototypes at prediction")
     impaired: bool = Field(True, description="false: training sees data that nothing happened to (recipe full)")
