@@ -89,7 +89,9 @@ class RecipeSettings(Settings):
 class AssessmentSettings(Settings):
     """Where quality flags come from."""
 
-    flags: Literal["assessed", "oracle"] = Field("assessed", description="quality flags: assessed, or the truth")
+    flags: Literal["assessed", "oracle", "none"] = Field(
+        "assessed", description="quality flags: assessed, oracle (the truth) or none (every sample counts as good)"
+    )
     calibration_rounds: int = Field(0, ge=0, description="first rounds in which sensors are known to be good")
 
 
@@ -102,6 +104,9 @@ class ClientSettings(Settings):
     )
     alpha: Positive = Field(1.0, description="Dirichlet concentration; smaller is more skewed")
     participation: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="share of the clients in each round")
+    sampling: Literal["fixed", "poisson"] = Field(
+        "fixed", description="who takes part: fixed (so many clients) or poisson (each with that probability)"
+    )
     unimodal_share: Rate = Field(
         0.0, description="share of the clients whose devices have one modality only, for ever and whatever the recipe"
     )
@@ -157,6 +162,23 @@ class DegradationSettings(Settings):
     )
 
 
+class PrivacySettings(Settings):
+    """What keeps a client from showing in what is learnt."""
+
+    privacy: Literal["none", "server", "device"] = Field(
+        "none", description="who adds noise that hides a client: none, the server (which is trusted) or each device"
+    )
+    epsilon: Positive | None = Field(
+        None, description="budget: the run stops before it spends more [default: none, and --noise-multiplier decides]"
+    )
+    delta: Annotated[float, Field(gt=0, lt=1)] = Field(1e-5, description="delta of the budget; below 1 / clients")
+    noise_multiplier: Positive | None = Field(
+        None, description="deviation of the noise, in clips [default: what spends --epsilon in all --rounds]"
+    )
+    update_clip: Positive = Field(1.0, description="norm to which a client's update is clipped")
+    prototype_clip: Positive = Field(10.0, description="norm to which a client's prototypes, with counts, are clipped")
+
+
 class HostileSettings(Settings):
     """What is expected of devices that are broken, or hostile."""
 
@@ -200,6 +222,7 @@ class Config(Settings):
     missing: ImbalanceSettings = ImbalanceSettings()
     degraded: ImbalanceSettings = ImbalanceSettings()
     degradation: DegradationSettings = DegradationSettings()
+    privacy: PrivacySettings = PrivacySettings()
     hostile: HostileSettings = HostileSettings()
     run: RunSettings = RunSettings()
 

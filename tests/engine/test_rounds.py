@@ -10,7 +10,7 @@ import torch
 from people import configured, federation, finish, people
 
 from motet.engine.client import Client
-from motet.engine.server import participants
+from motet.engine.participants import participants
 from motet.engine.training import Training
 from motet.measure.accuracy import mean
 from motet.stream.assessment import Assessor
@@ -208,3 +208,19 @@ def test_one_client_alone() -> None:
     result = finish(people(clients=1), recipe="qqr", missing_rate=0.9, degraded_rate=0.5).result
     assert result.data["clients"] == 1
     assert result.history[-1].clients == 1
+
+
+def test_poisson_sampling_draws_each_client_by_itself() -> None:
+    """Any number may be drawn, nobody among them, and one client says nothing of another."""
+    config, rounds = configured(participation=0.3, sampling="poisson"), 2000
+    drawn = np.zeros((rounds, 10))
+    for number in range(1, rounds + 1):
+        drawn[number - 1, participants(config, 10, number)] = 1
+    assert np.abs(drawn.mean(0) - 0.3).max() < 4 * np.sqrt(0.3 * 0.7 / rounds)
+    assert np.abs(np.corrcoef(drawn.T) - np.eye(10)).max() < 4.5 / np.sqrt(rounds)
+    assert {0, 6} <= {int(count) for count in drawn.sum(1)}
+    assert drawn.sum(1).var() == pytest.approx(10 * 0.3 * 0.7, rel=0.2)
+
+
+def test_with_certainty_poisson_sampling_draws_everybody() -> None:
+    assert participants(configured(sampling="poisson"), 7, 3) == list(range(7))

@@ -20,7 +20,7 @@ import sys
 import torch
 import motet
 from motet.engine.federation import build_federation
-from motet.engine.server import participants
+from motet.engine.participants import participants
 from motet.engine.watch import Watch
 from motet.learn.recipe import resolve
 

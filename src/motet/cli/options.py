@@ -23,6 +23,7 @@ PANELS = {
     "missing": "Missing modalities",
     "degraded": "Degraded modalities",
     "degradation": "Degradation and test split",
+    "privacy": "Privacy",
     "hostile": "Broken and hostile devices",
     "run": "Run",
 }

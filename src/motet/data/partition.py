@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from motet.config import ClientSettings
-from motet.data.dataset import TRAIN, Dataset, Flags, Indices
+from motet.data.dataset import TRAIN, Dataset, Indices
 from motet.errors import InputError
 from motet.random import generator, permutation
 
@@ -56,14 +56,14 @@ class Partition:
             "samples_max": max(sizes),
             "label_skew": round(self.label_skew(dataset), 4),
             "merged": self.merged,
-            "owners": {m: self._owners(there) for m, there in dataset.present.items()},
+            "owners": self.owners(dataset),
             "unimodal": {str(k): m for k, m in self.unimodal.items()},
             "dropped": self.dropped,
         }
 
-    def _owners(self, there: Flags) -> int:
-        """Count the clients with a sample that has a modality."""
-        return sum(bool(there[share].any()) for share in self.shares)
+    def owners(self, dataset: Dataset) -> dict[str, int]:
+        """Return how many clients have a sample with each modality."""
+        return {m: sum(bool(there[k].any()) for k in self.shares) for m, there in dataset.present.items()}
 
 
 def partition(dataset: Dataset, settings: ClientSettings, seed: int) -> Partition:

@@ -22,6 +22,7 @@ from motet.engine.many import Forward, Many, Trained, after
 from motet.engine.outcome import Floats, Outcome
 from motet.engine.private import owned
 from motet.engine.rows import Rectangle, consecutive
+from motet.engine.sender import Update
 from motet.engine.state import Shared
 from motet.errors import MotetError
 from motet.learn import confidence
@@ -31,7 +32,7 @@ from motet.learn.sample import Batch, PerModality
 from motet.nets.network import State
 from motet.stream.view import View
 from motet.wire.told import told
-from motet.wire.upload import Upload, contributions, uploads
+from motet.wire.upload import Upload, uploads
 
 
 class Block:
@@ -184,9 +185,7 @@ class Block:
         without_samples = places.of(batch._replace(x={}))  # they are encoded already, and large
         with torch.no_grad():
             summary = vmap(one, in_dims=1)({m: z[places.rows] for m, z in encoded.items()}, without_samples)
-        sent = self.client.attackers.prototypes(clients, summary)
-        found = contributions(sent, self.client.config.recipe.prototype_bits)
-        return found if found.lengths.any() else None
+        return self.client.sender.prototypes_of_many(round, clients, summary)
 
     def _remember(self, begun: Begun, encoded: PerModality, batch: Batch, places: Rectangle) -> Batch:
         """Note the features that models give which will not change in the round, where a member asks for them."""
@@ -230,14 +229,9 @@ class Block:
         changed = [n for part, names in self.method.network.names.items() if steps[part].any() for n in names]
         delta = self.method.aggregate.message({name: trained.moved[name] for name in changed})
         residual = self.many.rows(begun.residual, len(clients))
-        if not delta:
-            return None, residual
         held = {name: steps[self.method.network.part_of[name]] > 0 for name in delta}
-        delta = self.client.attackers.updates(round, clients, delta, held, begun.model)
-        sent, left = self.client.shorten(delta, held, residual)
-        sent |= {name: value for name, value in trained.ternary.items() if name in sent}
-        upload = self.client.updates(uploads(sent, held, self.client.coding), begun.model)
-        return upload, self.client.remember(left, sent, upload)
+        update = Update(delta, held, trained.ternary)
+        return self.client.sender.update_of_many(round, clients, begun.model, residual, update)
 
     def _keep(self, round: int, begun: Begun, trained: Trained) -> tuple[Upload | None, State]:  # noqa: A002
         """Return what drift sends, and what stays with the clients, (K, ...)."""

@@ -15,8 +15,10 @@ from motet.engine.attackers import Attackers
 from motet.engine.begun import Begun
 from motet.engine.noise import gradient_noise
 from motet.engine.outcome import Floats, Outcome
+from motet.engine.privacy import Privacy
 from motet.engine.private import owned, section
 from motet.engine.rows import take_rows
+from motet.engine.sender import Sender, Update, rows_of_one
 from motet.engine.state import Shared
 from motet.engine.steps import Epoch, plan
 from motet.engine.training import Noise, Trained, Training
@@ -30,12 +32,10 @@ from motet.measure.accuracy import log_loss
 from motet.nets.network import State
 from motet.stream.assessment import Assessor
 from motet.stream.view import View
-from motet.wire.codec import EXACT, parse
 from motet.wire.expected import Expected
 from motet.wire.message import encode
 from motet.wire.told import encode_summaries
-from motet.wire.topk import sparsify
-from motet.wire.upload import Upload, encoded
+from motet.wire.upload import Upload
 
 
 class Client:
@@ -48,15 +48,23 @@ class Client:
     assessor : Assessor
     attackers : Attackers, optional
         Who is hostile; by default nobody.
+    privacy : Privacy, optional
     """
 
-    def __init__(self, config: Config, method: Method, assessor: Assessor, attackers: Attackers | None = None) -> None:
-        self.config, self.method, self.assessor = config, method, assessor
+    def __init__(
+        self,
+        config: Config,
+        method: Method,
+        assessor: Assessor,
+        attackers: Attackers | None = None,
+        privacy: Privacy | None = None,
+    ) -> None:
+        self.config, self.method, self.assessor, self.privacy = config, method, assessor, privacy
         self.attackers = attackers or Attackers(config, method, 0)
-        self.coding = parse(config.recipe.upload)
         self.dtype = torch.float64 if config.run.dtype == "float64" else torch.float32
         self.device = torch.device(config.run.device)
-        self.expected = Expected(method, assessor.modalities, self.dtype)
+        self.expected = Expected(method, assessor.modalities, self.dtype, private=privacy is not None)
+        self.sender = Sender(config, method, self.expected, self.attackers, privacy)
 
     @property
     def epochs(self) -> int:
@@ -136,7 +144,7 @@ class Client:
         model = self.method.aggregate.receive(shared["model"], section(private, "model"))
         own = section(private, "drift") or self.method.drift.begin(model)
         residual = section(private, "upload")
-        if self.coding.memory and not residual and not self.method.aggregate.personal:
+        if self.sender.coding.memory and not residual and not self.method.aggregate.personal:
             residual = {name: torch.zeros_like(value) for name, value in model.items()}
         return Begun(model, own, shared.get("drift", {}), residual)
 
@@ -210,12 +218,7 @@ class Client:
         if not self.prototypes_due(round):
             return None
         with torch.no_grad():
-            summary = proto.summarise(encoded, batch, self.method.classes)
-            packed = proto.pack(self.attackers.of(client).prototypes(summary))
-        if not packed:
-            return None
-        message = encode(packed, self.config.recipe.prototype_bits, by_row=True)
-        return self.expected.received_prototypes(message)
+            return self.sender.prototypes(round, client, proto.summarise(encoded, batch, self.method.classes))
 
     def _remember(self, begun: Begun, encoded: PerModality, batch: Batch) -> Batch:
         """Note the features that models give which will not change in the round, where a member asks for them."""
@@ -251,36 +254,10 @@ class Client:
 
     def _update(self, round: int, client: int, begun: Begun, trained: Trained) -> tuple[Upload | None, State]:  # noqa: A002
         """Return the update that the client sends, and what of it is left over."""
-        update = self.method.aggregate.message(trained.moved)
-        if not update:
-            return None, begun.residual
-        held = {name: torch.ones(1, dtype=torch.bool, device=self.device) for name in update}
-        rows = self.attackers.updates(round, [client], _rows(update), held, begun.model)
-        rows, left = self.shorten(rows, held, _rows(begun.residual))
-        rows |= {name: trained.params[name][None] for name in self.method.ternary.scales if name in rows}
-        sent = {name: value[0] for name, value in rows.items()}
-        upload = self.updates(self.expected.received("model", encoded(sent, self.coding)), begun.model)
-        return upload, {name: value[0] for name, value in self.remember(left, rows, upload).items()}
-
-    def updates(self, upload: Upload, model: State) -> Upload:
-        """Return what the server takes for updates: ternary weights are sent as they are, less the model it sent."""
-        whole = self.method.ternary.scales
-        apart = {n: value - model[n].cpu() if n in whole else value for n, value in upload.content.items()}
-        return upload._replace(content=apart)
-
-    def shorten(self, update: State, held: Mapping[str, Tensor], residual: State) -> tuple[State, State]:
-        """Return what K clients send of their updates, (K, ...), and what is left over where that is kept."""
-        if self.coding.share == 1:
-            return update, residual
-        memory = residual if self.coding.memory else None
-        return sparsify(update, held, self.method.network.blocks, self.coding.share, memory)
-
-    def remember(self, left: State, sent: State, upload: Upload) -> State:
-        """Return what K clients keep of their updates: what was left over, and what quantising changed."""
-        if not self.coding.memory or self.coding.bits == EXACT:
-            return left
-        arrived = {name: value.to(self.device) for name, value in upload.content.items()}
-        return {n: own + (sent[n] - arrived[n]) if n in arrived else own for n, own in left.items()}
+        moved = rows_of_one(self.method.aggregate.message(trained.moved))
+        held = {name: torch.ones(1, dtype=torch.bool, device=self.device) for name in moved}
+        ternary = {name: trained.params[name][None] for name in self.method.ternary.scales if name in moved}
+        return self.sender.update(round, client, begun, Update(moved, held, ternary))
 
     def _keep(self, round: int, begun: Begun, trained: Trained) -> tuple[Upload | None, State]:  # noqa: A002
         """Return what drift sends, and what it keeps."""
@@ -299,8 +276,3 @@ class Client:
     def diverged(self, what: str, became: float, round: int) -> str:  # noqa: A002
         """Return the sentence for a training loss, or an update, that is no number."""
         return f"the {what} became {became}: lower --lr (now {self.rate(round):g}), or look at the data"
-
-
-def _rows(state: State) -> State:
-    """Return a state as that of one client among others, (...) to (1, ...)."""
-    return {name: value[None] for name, value in state.items()}

@@ -14,7 +14,9 @@ from motet.data.ownership import own
 from motet.data.partition import Partition, partition
 from motet.data.standardise import Floats, Scale, scale, sums, with_noise
 from motet.data.standardise import Mapped as MappedDataset
-from motet.engine.fit import check_attack, check_fusion, check_presence, check_settings, check_values
+from motet.engine.budget import Budget
+from motet.engine.fit import check_attack, check_fusion, check_presence, check_privacy, check_settings, check_values
+from motet.engine.privacy import Privacy, budget_for
 from motet.engine.watch import Watch
 from motet.learn.method import Method, build_method
 from motet.nets.network import State
@@ -46,6 +48,8 @@ class Federation:
     scale : Scale
     setup : Ledger
         Bytes of the federated standardisation.
+    budget : Budget or None
+        Of privacy; None where the run spends none.
     """
 
     config: Config
@@ -58,6 +62,20 @@ class Federation:
     method: Method
     scale: Scale
     setup: Ledger
+    budget: Budget | None
+
+    @property
+    def rounds(self) -> int:
+        """The number of rounds, fewer than asked for where the budget of privacy ends before."""
+        return self.budget.rounds if self.budget else self.config.training.rounds
+
+    @property
+    def privacy(self) -> Privacy | None:
+        """What keeps a client from showing."""
+        if self.budget is None:
+            return None
+        owners = self.partition.owners(self.dataset)
+        return Privacy(self.config, self.method, self.budget.multiplier, owners, self.clients)
 
     @property
     def clients(self) -> int:
@@ -75,7 +93,10 @@ def build_federation(config: Config, dataset: Dataset, watch: Watch) -> Federati
     """
     seed, setup = config.run.seed, Ledger()
     dataset, shared_out, missing, degraded, method = _fit(config, dataset)
+    budget = budget_for(config, len(shared_out.shares))
     scaler = _standardisation(dataset, shared_out, setup, watch)
+    if budget is not None:
+        setup = Ledger()  # means and deviations are known beforehand: to be told them would spend some of the budget
     dataset = with_noise(MappedDataset(dataset, lambda x, _: scaler(x)), config.data.noise, seed)
     streams = [
         Stream(arrival_order(dataset, share, config.stream, seed, k), config.stream, seed, k)
@@ -99,6 +120,7 @@ def build_federation(config: Config, dataset: Dataset, watch: Watch) -> Federati
         method=method,
         scale=scaler,
         setup=setup,
+        budget=budget,
     )
 
 
@@ -110,7 +132,8 @@ def check(config: Config, dataset: Dataset) -> None:
     InputError
     """
     check_values(dataset)
-    _fit(config, dataset)
+    shared_out = _fit(config, dataset)[1]
+    budget_for(config, len(shared_out.shares))
 
 
 def _fit(config: Config, dataset: Dataset) -> tuple[Dataset, Partition, Imbalance, Imbalance, Method]:
@@ -125,6 +148,7 @@ def _fit(config: Config, dataset: Dataset) -> tuple[Dataset, Partition, Imbalanc
     method = build_method(config.data, config.recipe, dataset.modalities, len(dataset.classes), seed, gradient)
     check_fusion(config, method, dataset)
     check_attack(config, method)
+    check_privacy(config, method)
     shared_out = partition(dataset, config.clients, seed)
     check_presence(dataset, shared_out)
     dataset, shared_out = own(dataset, shared_out, config.clients.unimodal_share, seed)

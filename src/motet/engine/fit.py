@@ -145,6 +145,50 @@ def check_attack(config: Config, method: Method) -> None:
         )
 
 
+def check_privacy(config: Config, method: Method) -> None:
+    """Refuse what tells of clients besides what is clipped and noised, or what noise does not go with.
+
+    Raises
+    ------
+    InputError
+    """
+    privacy, recipe = config.privacy, config.recipe
+    if privacy.privacy == "none":
+        if privacy.epsilon is not None or privacy.noise_multiplier is not None:
+            raise InputError("--epsilon and --noise-multiplier need --privacy server, or device")
+        return
+    if privacy.epsilon is None and privacy.noise_multiplier is None:
+        raise InputError(f"--privacy {privacy.privacy} needs an --epsilon to stay within, or a --noise-multiplier")
+    with_it = f"with --privacy {privacy.privacy}"
+    coding = parse(recipe.upload)
+    by_devices = privacy.privacy == "device"
+    refused = {
+        f"clients weigh the same {with_it}: use --weights equal": recipe.weights != "equal"
+        or (method.uses_prototypes and recipe.prototype_weights != "equal"),
+        f"updates are averaged {with_it}: use --aggregate mean": check_name("aggregate", recipe.aggregate) != "mean",
+        f"--drift {recipe.drift} would tell of clients besides {with_it}: use another": method.drift.shares,
+        f"--objective {recipe.objective} would tell how sure clients are of each modality {with_it}: use another, or "
+        "its setting that tells nothing": method.objective.shares_scores,
+        f"--flags assessed would tell of the quality of clients' samples {with_it}: use --flags none": (
+            method.uses_quality and config.assessment.flags == "assessed"
+        ),
+        f"--prototype-reject compares single clients, who do not show {with_it}: leave it out": (
+            method.uses_prototypes and recipe.prototype_reject is not None
+        ),
+        f"--upload {recipe.upload} sends later what was clipped {with_it}: leave out the memory": coding.memory,
+        f"--upload {recipe.upload} sends weights, which noise does not go with: use another {with_it}": coding.ternary,
+        f"--upload {recipe.upload} shows by its choice what noise hides {with_it}: use dense or q8": (
+            by_devices and coding.sparse
+        ),
+        f"{with_it} clients are drawn independently of each other: use --sampling poisson": (
+            not by_devices and config.clients.participation < 1 and config.clients.sampling != "poisson"
+        ),
+    }
+    for sentence, so in refused.items():
+        if so:
+            raise InputError(sentence)
+
+
 def check_values(dataset: Dataset) -> None:
     """Refuse samples in memory of a wrong shape, NaN among them, or labels and splits that mean nothing.
 

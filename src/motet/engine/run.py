@@ -21,8 +21,9 @@ from motet.engine.federation import Federation, build_federation
 from motet.engine.gate import Gate
 from motet.engine.interrupt import Stop, stop_on_signal
 from motet.engine.outcome import Outcome
+from motet.engine.participants import participants
 from motet.engine.private import Private
-from motet.engine.server import Server, participants
+from motet.engine.server import Server
 from motet.engine.state import Online, ServerState, initial_state
 from motet.engine.summary import summarise
 from motet.engine.tally import Tally
@@ -69,8 +70,9 @@ class Runner:
         config, method = federation.config, federation.method
         assessor = assessor_for(config.assessment, federation.dataset.modalities, method.uses_quality)
         self.federation, self.config, self.watch = federation, config, watch
-        self.client = Client(config, method, assessor, Attackers(config, method, federation.clients))
-        self.server = Server(config, method, assessor, federation.clients)
+        attackers, privacy = Attackers(config, method, federation.clients), federation.privacy
+        self.client = Client(config, method, assessor, attackers, privacy)
+        self.server = Server(config, method, assessor, federation.clients, privacy)
         self.engine = engine or self._choose()
         self.trainer = make_trainer(self.engine, self.client, federation.views)
         self.evaluator = Evaluator(federation, self.client)
@@ -82,7 +84,7 @@ class Runner:
     def _choose(self) -> Engine:
         """Choose the engine: by the rule, or by the clock if that is asked for."""
         method, views = self.federation.method, self.federation.views
-        clients = participants(self.config, self.federation.clients, 1)
+        clients = participants(self.config, self.federation.clients, 1) or [0]
         samples = int(np.median([stream.held(1) for stream in views.streams]))
         sample = method.network.prepare(blank(self.federation.dataset.modalities))
         rule = choose(self.config, method.network, sample, len(clients), samples)
@@ -102,15 +104,16 @@ class Runner:
             If a client failed; the sentence names the client, the round and the stage.
         """
         title = f"{self.config.recipe.recipe} (seed {self.config.run.seed})"
-        with stop_on_signal() as stop, self.watch.run(title, self.config.training.rounds, state.round):
-            while state.round < self.config.training.rounds:
+        rounds = self.federation.rounds
+        with stop_on_signal() as stop, self.watch.run(title, rounds, state.round):
+            while state.round < rounds:
                 try:
                     state, line = self.step(state, stop)
                 except Interrupted:
                     keep.stop(state.round, state.to_checkpoint)
-                    raise Interrupted(f"stopped after round {state.round} of {self.config.training.rounds}") from None
+                    raise Interrupted(f"stopped after round {state.round} of {rounds}") from None
                 keep.add(line, state.to_checkpoint)
-                if state.round == self.config.training.rounds:
+                if state.round == rounds:
                     keep.stop(state.round, state.to_checkpoint)
                 self.watch.round(state.round, line.accuracy)
         return state
@@ -148,7 +151,7 @@ class Runner:
         )
         with _timed(seconds, "evaluate"):
             sent = self._make_ternary(state)
-            found = {**self._evaluate(state), "broadcast": sent}
+            found = {**self._evaluate(state), "broadcast": sent, "epsilon": self._spent(number)}
             stop.check()
         return state, tally.line(number, found, ledger, before.ledger, joined.get("prototypes"), gate.refused)
 
@@ -157,6 +160,10 @@ class Runner:
         length = float(torch.stack([torch.linalg.vector_norm(value.double()) for value in model.values()]).norm())
         check = Check(self.client.expected, self.samples, self.config.hostile.norm_bound * max(1.0, length))
         return Gate(check, asked, self.federation.clients)
+
+    def _spent(self, rounds: int) -> float | None:
+        """Return the epsilon that so many rounds spend; None where nothing is private."""
+        return self.federation.budget.spent(rounds) if self.federation.budget else None
 
     def _make_ternary(self, state: ServerState) -> str | None:
         """Make the model ternary that is sent next and return ``ternary``; ``dense`` where that loses too much."""
@@ -174,7 +181,7 @@ class Runner:
     def _evaluate(self, state: ServerState) -> dict[str, object]:
         if self.validator is not None and self.config.recipe.fusion == "validation":
             state.shared = {**state.shared, "fusion": self.validator.fusion(state)}  # devices use it in every round
-        last = state.round > self.config.training.rounds - TAIL
+        last = state.round > self.federation.rounds - TAIL
         if not last and state.round % self.config.run.evaluate_every:
             return {}
         if not last:

@@ -126,9 +126,9 @@ def worth(folder: Path, watch: Watch) -> Worth:
         with threads(config.run.threads):
             federation = build_federation(config, _find_again(config), watch)
             state = last_state(federation, opened)
-            if state.round < config.training.rounds:
+            if state.round < federation.rounds:
                 raise InputError(
-                    f"{folder} has no checkpoint of its last round ({config.training.rounds}): run it again elsewhere"
+                    f"{folder} has no checkpoint of its last round ({federation.rounds}): run it again elsewhere"
                 )
             return modality_worth(federation, state, watch)
     finally:

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Iterable
 
 import torch
 
 from motet.config import Config
 from motet.engine.outcome import Outcome
+from motet.engine.privacy import Privacy
 from motet.engine.state import ServerState, Shared
 from motet.learn import confidence, outliers, server_optimiser
 from motet.learn.drift import common
 from motet.learn.method import Method
+from motet.learn.prototypes import Joiner
 from motet.nets.network import State
-from motet.random import permutation
 from motet.stream.assessment import Assessor
 from motet.wire.codec import parse
 from motet.wire.ledger import Ledger
 from motet.wire.message import decode, encode
 from motet.wire.upload import DENSE, encoded
-
-
-def participants(config: Config, clients: int, round: int) -> list[int]:  # noqa: A002
-    """Return who takes part in a round: max(1, round(pK)) clients without replacement, in client order."""
-    count = max(1, builtins.round(config.clients.participation * clients))
-    return sorted(permutation(config.run.seed, "participation", clients, round=round)[:count].tolist())
 
 
 class Server:
@@ -38,10 +32,14 @@ class Server:
     assessor : Assessor
     clients : int
         All there are, taking part or not.
+    privacy : Privacy, optional
     """
 
-    def __init__(self, config: Config, method: Method, assessor: Assessor, clients: int) -> None:
+    def __init__(
+        self, config: Config, method: Method, assessor: Assessor, clients: int, privacy: Privacy | None = None
+    ) -> None:
         self.config, self.method, self.assessor, self.clients = config, method, assessor, clients
+        self.privacy = privacy
         upload = parse(config.recipe.upload)
         self.coding = upload if upload.ternary else DENSE  # down as up, where the model is ternary
 
@@ -73,12 +71,12 @@ class Server:
         outcomes : iterable of Outcome
             In client order; each is used once and then let go.
         """
-        aggregate = self.method.aggregate
+        aggregate = self.privacy.aggregate(round) if self.privacy else self.method.aggregate
         accumulator = aggregate.start(self.method.network.block_of)
         trained: set[str] = set()
         prototypes = None
         if self.method.uses_prototypes:
-            prototypes = outliers.joiner(state.shared["prototypes"], self.config.recipe)
+            prototypes = self._joiner(round, state.shared["prototypes"])
         scores, drift = confidence.Joiner(), common.Joiner(state.shared.get("drift", {}), self.clients)
         quality = []
         for outcome in outcomes:
@@ -101,6 +99,8 @@ class Server:
         before = state.shared["model"]
         joined = aggregate.finish(before, accumulator)
         moments = server_optimiser.moments(state.memory)
+        if self.privacy is not None:  # who trained what is not to show
+            trained = set(before)
         model, moments = server_optimiser.optimise(self.config.recipe, before, joined, trained, moments)
         shared = {**state.shared, "model": model}
         if prototypes is not None:
@@ -112,6 +112,11 @@ class Server:
         assessed = {name: value for name, value in state.memory.items() if name not in moments}
         memory, shared["quality"] = self.assessor.learn(round, assessed, quality)
         return shared, memory | moments
+
+    def _joiner(self, round: int, state: State) -> Joiner:  # noqa: A002
+        if self.privacy is None:
+            return outliers.joiner(state, self.config.recipe)
+        return self.privacy.joiner(round, state)
 
     def _weights(self, outcome: Outcome) -> torch.Tensor:
         sizes = torch.from_numpy(outcome.view.sizes).double()

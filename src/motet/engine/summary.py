@@ -25,6 +25,7 @@ from motet.record.result import (
     Engine,
     Metrics,
     Online,
+    Privacy,
     Result,
     Round,
     Time,
@@ -73,6 +74,7 @@ def summarise(federation: Federation, state: ServerState, history: list[Round], 
             samples_per_s=state.samples / state.seconds["train"] if state.samples else None,
         ),
         attack=_attack(federation),
+        privacy=_privacy(federation),
         refused=_refused(history),
         history=history,
     )
@@ -82,6 +84,20 @@ def _attack(federation: Federation) -> Attack | None:
     config = federation.config
     hostile = hostile_clients(config, federation.clients)
     return Attack(name=str(config.hostile.attack), clients=[str(k) for k in hostile]) if hostile else None
+
+
+def _privacy(federation: Federation) -> Privacy | None:
+    budget, privacy, settings = federation.budget, federation.privacy, federation.config.privacy
+    if budget is None or privacy is None or settings.privacy == "none":
+        return None
+    return Privacy(
+        by=settings.privacy,
+        epsilon=budget.spent(federation.rounds),
+        delta=settings.delta,
+        noise_multiplier=budget.multiplier,
+        deviations=privacy.deviations,
+        rounds_asked=federation.config.training.rounds,
+    )
 
 
 def _refused(history: list[Round]) -> dict[str, dict[str, int]]:

@@ -119,6 +119,7 @@ class Tally:
             accuracy_alone=found.get("accuracy_alone"),
             dominance=found.get("dominance"),
             broadcast=found.get("broadcast"),
+            epsilon=found.get("epsilon"),
             update_norm={m: total / self.senders[m] for m, total in self.norms.items() if self.senders[m]},
             refused={reason: dict(clients) for reason, clients in refused.items()},
         )

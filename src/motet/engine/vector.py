@@ -64,7 +64,7 @@ class Vector:
         self._idle: SimpleQueue[Block | Alone] = SimpleQueue()
         for _ in range(self.workers):  # one a thread: a network is lent its weights while it is called
             method = replace(client.method, network=copy.deepcopy(client.method.network))
-            own = Client(client.config, method, client.assessor, client.attackers)
+            own = Client(client.config, method, client.assessor, client.attackers, client.privacy)
             self._idle.put(Alone(own) if method.network.recurrent else Block(own, self._abandoned))
 
     def train(

@@ -117,6 +117,22 @@ class Attack(_Record):
     clients: list[str] = Field(description="who they were, in all rounds")
 
 
+class Privacy(_Record):
+    """What a client of the run is protected by: simulated, for noise that a seed decides hides nothing.
+
+    Two sets of clients' data are neighbours where they differ by one client (by the server), or in what one client
+    holds (by devices).
+    """
+
+    by: Literal["server", "device"] = Field(description="who adds the noise; the server, if it does, is trusted")
+    simulated: Literal[True] = True
+    epsilon: float = Field(description="spent in all rounds")
+    delta: float
+    noise_multiplier: float = Field(description="deviation of the noise, in bounds of what a client sends in a round")
+    deviations: dict[str, float] = Field(description="kind -> deviation of the noise in each number")
+    rounds_asked: int = Field(description="more than there were, where the budget ended before")
+
+
 class Meaning(_Record):
     """Whether the server's prototypes still mean something after a round; null where too few classes are known."""
 
@@ -140,7 +156,7 @@ class Round(_Record):
     balanced_accuracy: float | None
     online_accuracy: float | None = Field(description="of this round's arrivals, before learning from them")
     online_loss: float | None
-    train_loss: float | None = Field(description="null where all uploads were refused")
+    train_loss: float | None = Field(description="null where nobody took part, or all uploads were refused")
     bytes_up: int
     bytes_down: int
     clients: int = Field(description="clients that trained, without those that were refused")
@@ -158,6 +174,7 @@ class Round(_Record):
         description="the model that the round ends with: ternary, or dense where that would lose more than 3 points on "
         "validation; null where weights are never ternary",
     )
+    epsilon: float | None = Field(default=None, description="spent by the end of the round; null without privacy")
     update_norm: dict[str, float] | None = Field(
         default=None,
         description="modality -> Euclidean norm of the update sent for it, mean over the clients that sent one",
@@ -184,6 +201,7 @@ class Result(_Record):
     device: Device
     time: Time
     attack: Attack | None = Field(default=None, description="null where nobody was hostile on purpose")
+    privacy: Privacy | None = Field(default=None, description="null where no noise was added")
     refused: Refused = Field(
         default={},
         description="reason -> client -> uploads that were refused; they count nowhere else but in the bytes sent down",

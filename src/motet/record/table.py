@@ -12,7 +12,7 @@ from rich.text import Text
 
 from motet.measure.statistics import standard_deviation
 from motet.record.comparison import mean_known, runs_by_recipe
-from motet.record.result import Comparison, Paired, Result, Summary
+from motet.record.result import Comparison, Paired, Privacy, Result, Summary
 from motet.record.verdict import is_upper_bound
 from motet.record.wording import NONE, count, duration, interval, number, percent, points, probability, size, spread
 from motet.record.worth import Share, Worth
@@ -92,6 +92,8 @@ def run_rows(result: Result) -> list[tuple[str, str]]:
         found += [("fusion weights", fusion)] if fusion else []
     if result.online:
         found.append(("online accuracy", f"{percent(result.online.accuracy)} of {result.online.samples:,} arrivals"))
+    if result.privacy:
+        found.append(("simulated privacy", guarantee(result.privacy)))
     if result.attack:
         found.append(("attacked", f"{result.attack.name} by {count(len(result.attack.clients), 'client')}"))
     if result.refused:
@@ -103,6 +105,15 @@ def run_rows(result: Result) -> list[tuple[str, str]]:
         ("kept on a device", f"{size(sum(_kept(result)))} at most"),
         ("time", f"{duration(result.time.train_s)} training, {duration(result.time.evaluate_s)} evaluating"),
     ]
+
+
+def guarantee(privacy: Privacy) -> str:
+    """Write out what a client is protected by."""
+    noise = "the server" if privacy.by == "server" else "each device"
+    return (
+        f"epsilon {number(privacy.epsilon)} at delta {number(privacy.delta)}, noise by {noise} "
+        f"({number(privacy.noise_multiplier)} clips)"
+    )
 
 
 def refusals(runs: Sequence[Result]) -> str:

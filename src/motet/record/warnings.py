@@ -8,7 +8,7 @@ from itertools import chain
 
 from motet.measure.statistics import paired_difference
 from motet.record.comparison import runs_by_recipe
-from motet.record.result import Comparison, Meaning, Result
+from motet.record.result import Comparison, Meaning, Result, Round
 from motet.record.verdict import is_upper_bound
 from motet.record.wording import count, gap, gap_interval, listed, number
 
@@ -79,6 +79,7 @@ def _findings(runs: Sequence[Result]) -> list[Finding]:
         _unfounded(runs),
         _unowned(runs),
         _refused(runs),
+        _ended(runs),
     ]
     return [finding for finding in found if finding]
 
@@ -151,16 +152,36 @@ def _unowned(runs: Sequence[Result]) -> Finding | None:
 
 def _refused(runs: Sequence[Result]) -> Finding | None:
     """Find rounds that changed nothing, for nobody's upload was taken; over several runs, where it was most."""
-    barren = [sum(line.clients == 0 for line in run.history) for run in runs]
+    barren = [sum(map(_barren, run.history)) for run in runs]
     if not any(barren):
         return None
     worst = max(range(len(runs)), key=lambda place: barren[place])
-    reasons = (reason for line in runs[worst].history if line.clients == 0 for reason in line.refused)
+    reasons = (reason for line in runs[worst].history if _barren(line) for reason in line.refused)
     return Finding(
         "All uploads of a round were refused",
         "such a round changes nothing; where numbers are too large, lower --lr, or raise --norm-bound.",
         f"{barren[worst]} of {count(len(runs[worst].history), 'round')}: {' '.join(dict.fromkeys(reasons))}",
         sum(map(bool, barren)),
+    )
+
+
+def _barren(line: Round) -> bool:
+    """Say whether there were uploads in a round, and none was taken."""
+    return line.clients == 0 and bool(line.refused)
+
+
+def _ended(runs: Sequence[Result]) -> Finding | None:
+    """Find runs that ended early; over several, how many rounds the shortest had."""
+    short = [run for run in runs if run.privacy and run.bytes.rounds < run.privacy.rounds_asked]
+    if not short:
+        return None
+    first = min(short, key=lambda run: run.bytes.rounds)
+    asked = first.privacy.rounds_asked if first.privacy else 0
+    return Finding(
+        "The budget of privacy ended before the last round",
+        "more noise lasts longer: leave out --noise-multiplier to spread --epsilon over all --rounds.",
+        f"{first.bytes.rounds} of {count(asked, 'round')}",
+        len(short),
     )
 
 

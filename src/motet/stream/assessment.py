@@ -110,8 +110,8 @@ def _tensors(arrays: Mapping[str, np.ndarray]) -> State:
 
 
 def assessor_for(settings: AssessmentSettings, modalities: Mapping[str, Modality], needed: bool) -> Assessor:
-    """Return the assessor that a recipe wants; none where quality does not matter to it."""
-    if not needed:
+    """Return the assessor that a recipe wants; one that finds all good where quality does not matter to it."""
+    if not needed or settings.flags == "none":
         return Assessor(modalities)
     if settings.flags == "oracle":
         return Oracle(modalities)

@@ -16,6 +16,7 @@ import torch
 from motet.data.dataset import Modality
 from motet.errors import MotetError
 from motet.learn.method import Method
+from motet.learn.privacy.prototypes import vector_shapes
 from motet.stream.reference import BOUNDS
 from motet.stream.statistics import NAMES
 from motet.wire import told, upload
@@ -68,6 +69,8 @@ class Expected:
     modalities : mapping of str to Modality
     dtype : torch.dtype
         Of the model.
+    private : bool
+        Whether prototypes come as vectors to add up (`motet.learn.privacy.prototypes`).
 
     Attributes
     ----------
@@ -78,14 +81,17 @@ class Expected:
         Bytes of a message, and of what it inflates to.
     """
 
-    def __init__(self, method: Method, modalities: Mapping[str, Modality], dtype: torch.dtype) -> None:
-        self.modalities, self.classes = list(modalities), method.classes
+    def __init__(
+        self, method: Method, modalities: Mapping[str, Modality], dtype: torch.dtype, private: bool = False
+    ) -> None:
+        self.modalities, self.classes, self.private = list(modalities), method.classes, private
+        prototypes = _vectors if private else _prototypes
         model = [{name: Field(tuple(value.shape), dtype)} for name, value in method.network.state().items()]
         self.groups = {
             "model": model,
             "drift": model,
             "scores": [{f"confidence/{m}": Field((), dtype), f"count/{m}": Field((), dtype)} for m in modalities],
-            "prototypes": [_prototypes(m, method.classes, method.features, dtype) for m in modalities],
+            "prototypes": [prototypes(m, method.classes, method.features, dtype) for m in modalities],
             "quality": [_quality(m, method.classes, len(NAMES[spec.kind])) for m, spec in modalities.items()],
         }
         self.fields = {kind: {n: f for own in groups for n, f in own.items()} for kind, groups in self.groups.items()}
@@ -106,6 +112,8 @@ class Expected:
     def received_prototypes(self, message: bytes) -> Upload:
         """Read one client's prototypes, with a row for every class."""
         found = self.received("prototypes", message)
+        if self.private:
+            return found
         misfit = self._first_misfit("prototypes", found)
         if misfit is None and not all(
             len(value[0]) == int((found.content[name.replace("mean/", "count/")] > 0).sum())
@@ -165,6 +173,10 @@ def _prototypes(m: str, classes: int, features: int, dtype: torch.dtype) -> Fiel
         f"count/{m}": Field((classes,), torch.int32),
         f"variance/{m}": Field((), dtype),
     }
+
+
+def _vectors(m: str, classes: int, features: int, dtype: torch.dtype) -> Fields:
+    return {name: Field(shape, dtype) for name, shape in vector_shapes([m], classes, features).items()}
 
 
 def _quality(m: str, classes: int, statistics: int) -> Fields:

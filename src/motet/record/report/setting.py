@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 
 from motet.record.report.subsets import modalities
 from motet.record.result import Result
+from motet.record.table import guarantee
 from motet.record.verdict import is_upper_bound
 from motet.record.wording import count, listed, number, percent
 
@@ -42,6 +43,7 @@ def setting(results: Sequence[Result], config: Settings) -> list[tuple[str, str]
         ("Data", _data(first, config)),
         ("Clients", _clients(first, config)),
         ("Devices", _devices((impaired or results)[0])),
+        ("Simulated privacy", _privacy(results)),
         ("Hostile", _hostile(results)),
         ("Stream", _stream(config)),
         ("Network", _network(first, config)),
@@ -122,6 +124,14 @@ def _devices(result: Result) -> str:
     dropped = result.data.get("dropped")
     left = f" {count(dropped, 'sample')} without the only modality of their client left out." if dropped else ""
     return f"{count(len(unimodal), 'client')} with one modality only: {own}{on_average}.{left}"
+
+
+def _privacy(results: Sequence[Result]) -> str:
+    """Say what clients are protected by; each recipe may have a budget of its own."""
+    said = dict.fromkeys(guarantee(result.privacy) for result in results if result.privacy)
+    if not said:
+        return ""
+    return f"{'; '.join(said)}. A seed draws the noise, so this shows what privacy costs and protects nobody."
 
 
 def _hostile(results: Sequence[Result]) -> str:

@@ -1,0 +1,22 @@
+"""Who takes part in a round."""
+
+from __future__ import annotations
+
+import builtins
+
+import numpy as np
+
+from motet.config import Config
+from motet.random import permutation, uniform
+
+
+def participants(config: Config, clients: int, round: int) -> list[int]:  # noqa: A002
+    """Return who takes part in a round, in client order.
+
+    max(1, round(pK)) clients without replacement; or each with probability p (Poisson sampling), so perhaps nobody.
+    """
+    if config.clients.sampling == "poisson":
+        drawn = uniform(config.run.seed, "sampling", round=round, client=np.arange(clients))
+        return [int(k) for k in np.flatnonzero(drawn < config.clients.participation)]
+    count = max(1, builtins.round(config.clients.participation * clients))
+    return sorted(permutation(config.run.seed, "participation", clients, round=round)[:count].tolist())

@@ -1,0 +1,228 @@
+"""Runs in which no client shows: how far one moves them, how much noise there is, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from people import configured, federation, finish, people, run_with_breaks
+from torch import Tensor
+
+from motet.engine.federation import Federation, check
+from motet.engine.outcome import Outcome
+from motet.engine.run import Runner, run
+from motet.engine.state import initial_state
+from motet.engine.watch import Watch
+from motet.errors import InputError
+from motet.wire.ledger import Ledger
+from twins import assert_twins
+
+PRIVATE: dict[str, Any] = {"privacy": "server", "flags": "none", "recipe": "pmm", "noise_multiplier": 1.0}
+by_both = pytest.mark.parametrize("by", ["server", "device"])
+
+
+def outcomes(built: Federation, round: int = 1) -> tuple[Runner, list[Outcome]]:  # noqa: A002
+    """Return what clients leave in a round from the beginning, one outcome each."""
+    runner, state = Runner(built, Watch()), initial_state(built)
+    shared = runner.server.broadcast(state, built.clients, Ledger())
+    found: Iterator[Outcome] = runner.trainer.train(round, list(range(built.clients)), shared, state.private)
+    return runner, list(found)
+
+
+def without_noise(runner: Runner) -> None:
+    """Let the server of a run add nothing."""
+    assert runner.server.privacy is not None
+    runner.server.privacy.deviations = dict.fromkeys(runner.server.privacy.deviations, 0.0)
+
+
+@settings(max_examples=10)
+@given(
+    left=st.integers(0, 3),
+    clip=st.floats(0.001, 2),
+    prototype_clip=st.floats(0.1, 20),
+    attack=st.sampled_from([None, "scaled", "sign-flip"]),
+    seed=st.integers(0, 9),
+    upload=st.sampled_from(["dense", "q2", "topk"]),
+)
+def test_one_client_moves_what_is_shared_by_no_more_than_the_bounds(
+    left: int, clip: float, prototype_clip: float, attack: str | None, seed: int, upload: str
+) -> None:
+    """Whatever it sends, hostile or not: the sums with it and without it differ by a vector within the bound."""
+    choices = {"update_clip": clip, "prototype_clip": prototype_clip, "seed": seed, "upload": upload, "engine": "loop"}
+    hostile = {"attack": attack, "hostile_share": 0.5} if attack else {}
+    built = federation(**PRIVATE, **choices, **hostile, dtype="float64", lr=0.5)
+    runner, left_by_all = outcomes(built)
+    without_noise(runner)
+    rest = [outcome for outcome in left_by_all if outcome.clients != [left]]
+    privacy, state = runner.server.privacy, initial_state(built)
+    assert privacy is not None
+
+    def moved(every: list[Outcome]) -> Tensor:
+        """Return the joined model times what its steps are divided by, flat."""
+        model = runner.server.join(state, 1, every, Ledger())[0]["model"]
+        return torch.cat([(value * privacy._expected[name]).flatten() for name, value in model.items()])
+
+    assert float((moved(left_by_all) - moved(rest)).norm()) <= clip * (1 + 1e-9)
+
+    def sums(every: list[Outcome]) -> Tensor:
+        joiner = privacy.joiner(1, state.shared["prototypes"])
+        for outcome in every:
+            assert outcome.prototypes is not None
+            joiner.add(outcome.prototypes.content)
+        return torch.cat([value.flatten() for value in joiner.totals.values()])
+
+    assert float((sums(left_by_all) - sums(rest)).norm()) <= prototype_clip * (1 + 1e-9)
+
+
+def test_the_server_adds_noise_of_the_deviation_that_it_says() -> None:
+    """Two kinds of content share the bound: each is noised by z times the root of two of its own."""
+    built = federation(**{**PRIVATE, "noise_multiplier": 3.0}, update_clip=0.5, prototype_clip=7.0, features=64)
+    privacy = built.privacy
+    assert privacy is not None
+    expected = {"model": 3 * 2**0.5 * 0.5, "prototypes": 3 * 2**0.5 * 7}
+    assert privacy.deviations == pytest.approx(expected)
+    drawn = {
+        "model": torch.cat([value.flatten() for value in privacy.aggregate(1).noise.values()]),
+        "prototypes": privacy.joiner(1, initial_state(built).shared["prototypes"]).totals["mean/move"].flatten(),
+    }
+    for kind, noise in drawn.items():
+        assert float(noise.std()) == pytest.approx(expected[kind], rel=5 / np.sqrt(2 * len(noise)))
+        assert abs(float(noise.mean())) < 5 * expected[kind] / np.sqrt(len(noise))
+    again = torch.cat([value.flatten() for value in privacy.aggregate(1).noise.values()])
+    other = torch.cat([value.flatten() for value in privacy.aggregate(2).noise.values()])
+    assert torch.equal(again, drawn["model"])
+    assert abs(float(torch.corrcoef(torch.stack([again, other]))[0, 1])) < 5 / np.sqrt(len(other))
+
+
+def test_without_prototypes_the_update_has_the_bound_to_itself() -> None:
+    privacy = federation(**{**PRIVATE, "recipe": "partial"}, update_clip=0.5).privacy
+    assert privacy is not None
+    assert privacy.deviations == {"model": 0.5}
+
+
+def test_a_device_clips_and_adds_noise_before_it_sends() -> None:
+    """What it sends less what it would send is noise, another one for each device; a small clip leaves noise alone."""
+    choices = {**PRIVATE, "privacy": "device", "noise_multiplier": 2.0, "features": 64, "engine": "loop"}
+    _, sent = outcomes(federation(**choices, update_clip=1e-3))
+    each = [torch.cat([v.flatten() for v in outcome.model.content.values()]) for outcome in sent if outcome.model]
+    assert len(each) == 4
+    for one in each:
+        assert float(one.std()) == pytest.approx(2 * 2**0.5 * 1e-3, rel=0.1)
+    correlated = torch.corrcoef(torch.stack(each)) - torch.eye(4)
+    assert float(correlated.abs().max()) < 5 / np.sqrt(len(each[0]))
+
+
+def test_a_device_without_a_modality_sends_as_much_as_any_other() -> None:
+    choices = {**PRIVATE, "privacy": "device", "unimodal_share": 0.5, "engine": "loop"}
+    _, sent = outcomes(federation(**choices))
+    assert len({int(o.model.lengths[0]) for o in sent if o.model}) == 1
+    assert len({int(o.prototypes.lengths[0]) for o in sent if o.prototypes}) == 1
+    assert all(o.model and o.prototypes for o in sent)
+
+
+def test_steps_are_divided_by_how_many_owners_are_expected() -> None:
+    built = federation(**PRIVATE, participation=0.5, sampling="poisson", unimodal_share=0.5)
+    privacy, owners = built.privacy, built.partition.owners(built.dataset)
+    assert privacy is not None
+    assert sorted(owners.values()) == [3, 3]
+    block_of = built.method.network.block_of
+    for name, expected in privacy.aggregate(1).expected.items():
+        assert expected == 0.5 * owners.get(block_of[name], 4)
+
+
+@by_both
+@pytest.mark.parametrize("recipe", ["fedavg", "pmm", "late-unimodal"])
+@pytest.mark.parametrize("upload", ["dense", "q8"])
+def test_engines_agree(by: str, recipe: str, upload: str) -> None:
+    choices = {**PRIVATE, "privacy": by, "recipe": recipe, "upload": upload, "dtype": "float64", "missing_rate": 0.5}
+    choices |= {"participation": 0.5, "sampling": "poisson", "prototype_bits": 8}
+    found, expected = (
+        finish(people(clients=6), **choices, **engine)
+        for engine in ({"engine": "vector", "chunk": 2}, {"engine": "loop"})
+    )
+    assert_twins(found, expected, 1e-9 if upload == "dense" and recipe != "pmm" else 1e-6)
+
+
+@by_both
+def test_a_stopped_run_goes_on_with_the_same_bits(tmp_path: Path, by: str) -> None:
+    config = configured(**{**PRIVATE, "privacy": by}, rounds=5, participation=0.6, sampling="poisson")
+    whole, broken = run(config, people()), run_with_breaks(config, people(), tmp_path / "run")
+    found, expected = (each.state.to_checkpoint()[0] for each in (broken, whole))
+    assert [name for name, value in found.items() if not torch.equal(value, expected[name])] == []
+    assert broken.result.history == whole.result.history
+
+
+@by_both
+def test_what_is_spent_is_in_the_record(by: str) -> None:
+    done = finish(**{**PRIVATE, "privacy": by}, rounds=4)
+    spent = [line.epsilon for line in done.result.history]
+    assert done.federation.budget is not None
+    assert spent == [done.federation.budget.spent(t) for t in (1, 2, 3, 4)]
+    assert done.result.privacy is not None
+    assert (done.result.privacy.by, done.result.privacy.epsilon, done.result.privacy.simulated) == (by, spent[-1], True)
+    assert finish().result.privacy is None
+
+
+def test_a_run_stops_before_it_spends_more_than_its_budget(tmp_path: Path) -> None:
+    settings = {**PRIVATE, "noise_multiplier": 4.0, "epsilon": 4.0, "rounds": 40}
+    done = finish(**settings)
+    rounds = done.result.bytes.rounds
+    assert 1 < rounds < 40
+    assert len(done.result.history) == rounds
+    assert done.result.history[-1].accuracy is not None
+    assert done.federation.budget is not None
+    assert done.federation.budget.spent(rounds) <= 4 < done.federation.budget.spent(rounds + 1)
+    assert done.result.privacy is not None
+    assert done.result.privacy.rounds_asked == 40
+
+
+def test_what_devices_were_told_beforehand_is_not_sent() -> None:
+    """Sums of raw samples would tell of a client: under privacy, means and deviations count as known."""
+    assert finish(**PRIVATE).result.bytes.up_by_kind.keys() == {"model", "prototypes"}
+    assert "scale" in finish().result.bytes.up_by_kind
+
+
+def test_a_round_in_which_nobody_is_drawn_is_a_round() -> None:
+    done = finish(people(clients=2), **PRIVATE, participation=0.05, sampling="poisson", rounds=6)
+    assert {line.clients for line in done.result.history} >= {0}
+    quiet = finish(people(clients=2), recipe="fedavg", participation=0.05, sampling="poisson", rounds=6)
+    empty = [line for line in quiet.result.history if line.clients == 0]
+    assert empty
+    assert all((line.bytes_up, line.bytes_down, line.train_loss) == (0, 0, None) for line in empty)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"noise_multiplier": None}, "needs an --epsilon to stay within, or a --noise-multiplier"),
+        ({"privacy": "none"}, "need --privacy server, or device"),
+        ({"weights": "samples"}, "use --weights equal"),
+        ({"prototype_weights": "samples"}, "use --weights equal"),
+        ({"aggregate": "median"}, "use --aggregate mean"),
+        ({"drift": "scaffold"}, "--drift scaffold would tell"),
+        ({"recipe": "fedcmi", "objective": "infiltrate:dominance=global", "weights": "equal"}, "would tell how sure"),
+        ({"flags": "assessed"}, "use --flags none"),
+        ({"prototype_reject": 3}, "leave it out"),
+        ({"upload": "topk+memory"}, "leave out the memory"),
+        ({"upload": "ternary"}, "sends weights"),
+        ({"privacy": "device", "upload": "topk"}, "use dense or q8"),
+        ({"participation": 0.5}, "use --sampling poisson"),
+        ({"epsilon": 0.1, "noise_multiplier": 0.5}, "one round spends"),
+    ],
+    ids=str,
+)
+def test_what_would_tell_of_a_client_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        check(configured(**{**PRIVATE, **changes}), people())
+
+
+def test_what_goes_with_privacy_passes() -> None:
+    check(configured(**PRIVATE, upload="topk"), people())
+    check(configured(**{**PRIVATE, "privacy": "device"}, participation=0.5), people())
+    check(configured(**PRIVATE, participation=0.5, sampling="poisson", server_optimizer="adam"), people())
