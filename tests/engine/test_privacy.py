@@ -21,7 +21,7 @@ from motet.engine.state import initial_state
 from motet.engine.watch import Watch
 from motet.errors import InputError
 from motet.wire.ledger import Ledger
-from twins import assert_twins
+from twins import assert_states_close, assert_twins
 
 PRIVATE: dict[str, Any] = {"privacy": "server", "flags": "none", "recipe": "pmm", "noise_multiplier": 1.0}
 by_both = pytest.mark.parametrize("by", ["server", "device"])
@@ -78,6 +78,22 @@ def test_one_client_moves_what_is_shared_by_no_more_than_the_bounds(
         return torch.cat([value.flatten() for value in joiner.totals.values()])
 
     assert float((sums(left_by_all) - sums(rest)).norm()) <= prototype_clip * (1 + 1e-9)
+
+
+@by_both
+def test_without_noise_within_wide_bounds_it_is_the_plain_run(by: str) -> None:
+    """Everybody is there and has every modality, so that fixed denominators are counts."""
+
+    def joined(**choices: Any) -> dict[str, dict[str, Tensor]]:
+        runner, sent = outcomes(federation(flags="none", recipe="pmm", engine="loop", dtype="float64", **choices))
+        if runner.server.privacy is not None:
+            without_noise(runner)
+        return runner.server.join(initial_state(runner.federation), 1, sent, Ledger())[0]
+
+    wide = {"update_clip": 1e3, "prototype_clip": 1e3, "noise_multiplier": 1e-13 if by == "device" else 1.0}
+    found, expected = joined(privacy=by, **wide), joined()
+    for kind in ("model", "prototypes"):
+        assert_states_close(found[kind], expected[kind], 1e-5 if by == "device" else 1e-9)
 
 
 def test_the_server_adds_noise_of_the_deviation_that_it_says() -> None:
