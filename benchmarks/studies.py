@@ -24,7 +24,8 @@ Figure = Callable[[Result], float]
 
 def carry_out(settings: Point, folder: Path, points: Mapping[str, Point], seeds: int) -> dict[str, list[Result]]:
     """Run every named point with every seed, or read it; return results in the order of seeds."""
-    settings = {**settings, "data": str(DATA / settings["data"])}
+    if str(settings["data"]).endswith(".npz"):
+        settings = {**settings, "data": str(DATA / settings["data"])}
     jobs = [
         (resolve({**settings, **point, "seed": seed}), folder / f"{name}-seed{seed}")
         for name, point in points.items()

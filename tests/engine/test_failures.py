@@ -6,7 +6,7 @@ import pytest
 from people import finish, people
 from trap import Trap
 
-from motet.engine import client as client_module
+from motet.engine import sender as sender_module
 from motet.engine.client import Client
 from motet.engine.training import Training
 from motet.errors import InputError, MotetError
@@ -38,7 +38,7 @@ def test_client_and_round_are_those_that_failed(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_wrong_input_that_only_a_client_sees_is_no_input_error_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "encoded", Trap(client_module.encoded, InputError("too long"), 0))
+    monkeypatch.setattr(sender_module, "encoded", Trap(sender_module.encoded, InputError("too long"), 0))
     with pytest.raises(MotetError, match=r"^client 0, round 1, sending: too long$") as error:
         finish(engine="loop")
     assert not isinstance(error.value, InputError)

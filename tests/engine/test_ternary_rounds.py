@@ -12,11 +12,11 @@ from people import configured, federation, finish, people, run_with_breaks
 from torch import Tensor
 
 from motet.data.dataset import TRAIN, VALIDATION, ArrayDataset
-from motet.engine.client import Client
 from motet.engine.evaluate import Evaluator
 from motet.engine.interrupt import Stop
 from motet.engine.outcome import Outcome
 from motet.engine.run import Finished, Runner, run
+from motet.engine.sender import Sender
 from motet.engine.server import Server
 from motet.engine.state import ServerState, initial_state
 from motet.engine.watch import Watch
@@ -53,10 +53,10 @@ class Overheard:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sent: list[tuple[Upload, Upload]] = []
         self.outcomes: list[Outcome] = []
-        updates, join = Client.updates, Server.join
+        heard, join = Sender.heard, Server.join
 
-        def note(client: Client, upload: Upload, model: dict[str, Tensor]) -> Upload:
-            found = updates(client, upload, model)
+        def note(sender: Sender, upload: Upload, model: dict[str, Tensor]) -> Upload:
+            found = heard(sender, upload, model)
             self.sent.append((upload, found))
             return found
 
@@ -64,7 +64,7 @@ class Overheard:
             self.outcomes = list(outcomes)
             return join(server, state, number, iter(self.outcomes), *rest)
 
-        monkeypatch.setattr(Client, "updates", note)
+        monkeypatch.setattr(Sender, "heard", note)
         monkeypatch.setattr(Server, "join", joined)
 
 

@@ -94,7 +94,7 @@ class Sender:
         sent, _, left = self._sent(round, [client], begun.model, residual, update)
         if not sent:
             return None, begun.residual
-        upload = self._heard(self.expected.received("model", encoded(_only(sent), self.coding)), begun.model)
+        upload = self.heard(self.expected.received("model", encoded(_only(sent), self.coding)), begun.model)
         return upload, _only(self._remember(left, sent, upload))
 
     def update_of_many(
@@ -109,7 +109,7 @@ class Sender:
         sent, held, left = self._sent(round, clients, model, residual, update)
         if not sent:
             return None, residual
-        upload = self._heard(uploads(sent, held, self.coding), model)
+        upload = self.heard(uploads(sent, held, self.coding), model)
         return upload, self._remember(left, sent, upload)
 
     def _vectors(self, round: int, clients: Sequence[int], told: Mapping[str, PerModality]) -> State:  # noqa: A002
@@ -145,7 +145,7 @@ class Sender:
         memory = residual if self.coding.memory else None
         return sparsify(update, held, self.method.network.blocks, self.coding.share, memory)
 
-    def _heard(self, upload: Upload, model: State) -> Upload:
+    def heard(self, upload: Upload, model: State) -> Upload:
         """Return what the server takes for updates: ternary weights are sent as they are, less the model it sent."""
         whole = self.method.ternary.scales
         apart = {n: value - model[n].cpu() if n in whole else value for n, value in upload.content.items()}
