@@ -17,8 +17,9 @@ from torch import Tensor
 
 from motet.nets.network import State
 
-_HIGH = 16
 _UNSIGNED = {4: np.uint32, 8: np.uint64}
+_HIGH = {4: 13, 8: 16}
+"""Bits that are counted first, one of them the sign: few enough for a short count, enough to leave little to sort."""
 
 
 def largest(rows: Tensor, count: int) -> Tensor:
@@ -51,11 +52,11 @@ def largest(rows: Tensor, count: int) -> Tensor:
 def _nth_largest(sizes: NDArray[np.floating[Any]], count: int) -> float:
     """Return the count-th largest of some numbers that are not negative.
 
-    Such numbers are in the order of their bits. So the highest 16 bits of each are counted first, and only the numbers
-    that share those of the one looked for are put in order: three times as fast as looking through all of them.
+    Such numbers are in the order of their bits. So the highest bits of each are counted first, and only the numbers
+    that share those of the one looked for are put in order: several times as fast as looking through all of them.
     """
-    bits = sizes.view(_UNSIGNED[sizes.dtype.itemsize])
-    keys = bits >> (8 * sizes.dtype.itemsize - _HIGH)
+    width = sizes.dtype.itemsize
+    keys = sizes.view(_UNSIGNED[width]) >> (8 * width - _HIGH[width])
     at_least = np.cumsum(np.bincount(keys.astype(np.int64), minlength=1)[::-1])
     place = int(np.searchsorted(at_least, count))
     same = sizes[keys == len(at_least) - 1 - place]
@@ -99,7 +100,7 @@ def sparsify(
             continue
         full = {name: _of_holders(delta[name] + left[name] if memory else delta[name], held[name]) for name in names}
         flat = torch.cat([value.flatten(1) for value in full.values()], dim=1)
-        kept = flat * largest(flat, math.ceil(share * sum(sizes.values()))) + 0  # no negative zero
+        kept = torch.where(largest(flat, math.ceil(share * sum(sizes.values()))), flat, 0)
         for name, own in zip(names, torch.split(kept, [sizes[name] for name in names], dim=1), strict=True):
             sent[name] = own.reshape(delta[name].shape)
             if memory is not None:
