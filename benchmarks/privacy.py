@@ -158,7 +158,8 @@ def page() -> str:
 Measured with `benchmarks/privacy.py`: {EVERY["clients"]} simulated people, {EVERY["participation"]:.0%} of them drawn
 for each round, {EVERY["rounds"]} rounds, {SEEDS} seeds, by the server. The bound of updates was chosen from
 {", ".join(f"{value:g}" for value in sorted(GRID["update_clip"]))} by accuracy on people held out of training, at
-epsilon {CHOSEN_AT}, for each recipe; that of prototypes and the rate are the same for all. Differences are paired, in points, with 95 % intervals (Student's t). Separation is the silhouette of the
+epsilon {CHOSEN_AT}, for each recipe; that of prototypes and the rate are the same for all. Differences are paired, in
+points, with 95 % intervals (Student's t). Separation is the silhouette of the
 classes' prototypes: noise pulls it about.
 
 ```
