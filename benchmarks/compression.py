@@ -130,8 +130,8 @@ def finding(archive: str) -> str:
     chain, alone = "fedavg, a fifth in 8 bits", "fedavg, a fifth, no memory"
     ternary = f"{accuracy_of(found['t-fedavg'])} % against {accuracy_of(dense)} %"
     return f"""- Prototypes in 4 bits against 32: {apart("pmm, prototypes in 4 bits")} points.
-- A fifth of the numbers in 8 bits, {sent(chain)} of what `fedavg` sends: {apart(chain)} points. Without the memory of what
-  was not sent: {apart(alone)}.
+- A fifth of the numbers in 8 bits, {sent(chain)} of what `fedavg` sends: {apart(chain)} points. Without the memory of
+  what was not sent: {apart(alone)}.
 - `motet` is as good as `fedavg` ends after {100 * share:.1f} % of its upload ({reached} of {SEEDS} seeds).
 - `t-fedavg` sends {sent("t-fedavg")} and ends at {ternary}: in this regime it is no rival."""
 
