@@ -23,7 +23,7 @@ FOLDER = Path("runs/privacy")
 SEEDS = 3
 EPSILONS = (16, 8, 4, 2)
 CHOSEN_AT = 8
-GRID = {"update_clip": (0.3, 0.1, 1.0)}
+GRID = {"update_clip": (1.0, 0.3, 3.0)}
 RECIPES: dict[str, Point] = {
     "fedavg": {"recipe": "fedavg"},
     "pmm": {"recipe": "pmm", "prototype_clip": 5, "prototype_average": "cumulative"},
@@ -54,26 +54,30 @@ needs the extra `motet[privacy]` (dp-accounting) and prints what was spent.
 
 - **By the server.** The server clips each client's update (`--update-clip`) and its prototypes with their counts, as
   one vector (`--prototype-clip`), adds Gaussian noise to the sums, and divides by how many clients it expects, which it
-  knows beforehand. Two sets of clients are neighbours where one has a client more. Clients are drawn independently
-  (`--sampling poisson`), as the accountant assumes. The server sees what each client sends: it must be trusted, and so
-  must whoever can read its memory.
+  knows beforehand. Two states of the world are neighbours where one client holds its samples, or nothing. Clients are
+  drawn independently (`--sampling poisson`), as the accountant assumes. The server sees what each client sends: it must
+  be trusted, and so must whoever can read its memory.
 - **By each device.** A device clips and adds noise before it sends, all parameters and classes whether it has anything
   to say of them or not; the server need not be trusted with content. Neighbours differ in all that one device holds,
   so noise is for twice the bound, and being drawn hides nothing, for the server sees who sends: what the device that
-  sends most often spends is counted. Noise adds up over devices; this needs very many of them.
-- **What is not covered.** Means and deviations of the channels, which devices scale their samples by, count as known
-  beforehand and are not sent. That a device exists, takes part, and which sensors it is sold with does not count as
-  secret. Secure aggregation is out of scope: with it devices could share the noise between them and still hide from
-  the server; without it one has to trust either the server or one's own noise. A choice of settings by accuracy on
-  clients' data spends privacy that nobody counts here.
+  sends most often spends is counted. Noise adds up over devices; this needs very many of them. A hostile device keeps to
+  no bound here; what is let in is what `--norm-bound` allows.
+- **What is covered** is what devices are sent: the model, and the prototypes. What an experiment records of its clients
+  (history, report, checkpoints) is not, nor is a run that ends because a client's training gives no finite numbers.
+- **What counts as known.** How many clients there are, and how many have which modality; the means and deviations of
+  channels, by which devices scale their samples: under privacy they are not sent, and results here use the exact ones.
+- **What stays open.** Secure aggregation is out of scope: with it devices could share the noise between them and still
+  hide from the server; without it one has to trust either the server or one's own noise. Noise is drawn in floating
+  point, whose gaps an attacker with the exact sums may use. A choice of settings by accuracy on clients' data spends
+  privacy that nobody counts here.
 - **Simulated.** In a simulation a seed draws the noise, so that a run can be repeated to the bit. That shows what
   privacy costs, and protects nobody.
-- **Refused** is what would tell of clients besides: `--flags assessed`, weights by samples, residual memory, SCAFFOLD's
-  variates, dominance scores, aggregates other than the mean.
-- **The budget.** Without `--noise-multiplier` the noise is what spends `--epsilon` in all rounds; with it, the run
-  stops before it would spend more. Renyi's accountant is used at whole orders, an upper bound within 15 % of the exact
-  one (`tests/engine/test_budget.py`). Prototypes share the budget with updates: each is noised by the root of two times
-  as much as it would be alone."""
+- **Refused** is what would reach devices besides: `--flags assessed`, weights by samples, residual memory, SCAFFOLD's
+  variates, dominance scores, fusion weights fitted on samples held out, aggregates other than the mean.
+- **The budget.** Without `--noise-multiplier` the noise is what spends `--epsilon` in all rounds; with it, the run stops
+  before it would spend more. What is spent follows from the privacy loss distribution, rounded up to .001 a loss. Updates
+  and prototypes share the budget: each has noise sqrt(2) times what it would have alone. A class counts as known to the
+  server once its noised count is four deviations above nothing."""
 
 
 def settings(**more: object) -> Point:
@@ -158,9 +162,9 @@ def page() -> str:
 Measured with `benchmarks/privacy.py`: {EVERY["clients"]} simulated people, {EVERY["participation"]:.0%} of them drawn
 for each round, {EVERY["rounds"]} rounds, {SEEDS} seeds, by the server. The bound of updates was chosen from
 {", ".join(f"{value:g}" for value in sorted(GRID["update_clip"]))} by accuracy on people held out of training, at
-epsilon {CHOSEN_AT}, for each recipe; that of prototypes and the rate are the same for all. Differences are paired, in
-points, with 95 % intervals (Student's t). Separation is the silhouette of the
-classes' prototypes: noise pulls it about.
+epsilon {CHOSEN_AT}, for each recipe. The bound of prototypes and the rate are the same for all and were not searched, so
+that no noise and all the noise go at one rate. Differences are paired, in points, with 95 % intervals (Student's t).
+Separation is the silhouette of the classes' prototypes: noise pulls it about.
 
 ```
 motet run {command(EVERY)} ROW --seed SEED

@@ -162,6 +162,10 @@ class DegradationSettings(Settings):
     )
 
 
+LEAST_NOISE = 0.1
+"""In clips; with less a single round of everybody spends an epsilon of 90 and more, which protects nobody."""
+
+
 class PrivacySettings(Settings):
     """What keeps a client from showing in what is learnt."""
 
@@ -172,7 +176,7 @@ class PrivacySettings(Settings):
         None, description="budget: the run stops before it spends more [default: none, and --noise-multiplier decides]"
     )
     delta: Annotated[float, Field(gt=0, lt=1)] = Field(1e-5, description="delta of the budget; below 1 / clients")
-    noise_multiplier: Positive | None = Field(
+    noise_multiplier: Annotated[float, Field(ge=LEAST_NOISE, allow_inf_nan=False)] | None = Field(
         None, description="deviation of the noise, in clips [default: what spends --epsilon in all --rounds]"
     )
     update_clip: Positive = Field(1.0, description="norm to which a client's update is clipped")

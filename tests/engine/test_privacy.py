@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import dp_accounting
 import numpy as np
 import pytest
 import torch
+from dp_accounting import pld
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from people import configured, federation, finish, people, run_with_breaks
@@ -16,29 +19,34 @@ from torch import Tensor
 
 from motet.engine.federation import Federation, check
 from motet.engine.outcome import Outcome
+from motet.engine.participants import participants
 from motet.engine.run import Runner, run
 from motet.engine.state import initial_state
 from motet.engine.watch import Watch
 from motet.errors import InputError
 from motet.wire.ledger import Ledger
+from motet.wire.message import encode
 from twins import assert_states_close, assert_twins
 
 PRIVATE: dict[str, Any] = {"privacy": "server", "flags": "none", "recipe": "pmm", "noise_multiplier": 1.0}
 by_both = pytest.mark.parametrize("by", ["server", "device"])
 
 
-def outcomes(built: Federation, round: int = 1) -> tuple[Runner, list[Outcome]]:  # noqa: A002
-    """Return what clients leave in a round from the beginning, one outcome each."""
+def outcomes(built: Federation, noisy: bool = True) -> tuple[Runner, list[Outcome]]:
+    """Return what clients leave in the first round, one outcome each."""
     runner, state = Runner(built, Watch()), initial_state(built)
+    if not noisy:
+        without_noise(runner)
     shared = runner.server.broadcast(state, built.clients, Ledger())
-    found: Iterator[Outcome] = runner.trainer.train(round, list(range(built.clients)), shared, state.private)
+    found: Iterator[Outcome] = runner.trainer.train(1, list(range(built.clients)), shared, state.private)
     return runner, list(found)
 
 
 def without_noise(runner: Runner) -> None:
-    """Let the server of a run add nothing."""
-    assert runner.server.privacy is not None
-    runner.server.privacy.deviations = dict.fromkeys(runner.server.privacy.deviations, 0.0)
+    """Let nobody of a run add anything."""
+    for privacy in (runner.server.privacy, runner.client.privacy):
+        assert privacy is not None
+        privacy.deviations = dict.fromkeys(privacy.deviations, 0.0)
 
 
 @settings(max_examples=10)
@@ -57,8 +65,7 @@ def test_one_client_moves_what_is_shared_by_no_more_than_the_bounds(
     choices = {"update_clip": clip, "prototype_clip": prototype_clip, "seed": seed, "upload": upload, "engine": "loop"}
     hostile = {"attack": attack, "hostile_share": 0.5} if attack else {}
     built = federation(**PRIVATE, **choices, **hostile, dtype="float64", lr=0.5)
-    runner, left_by_all = outcomes(built)
-    without_noise(runner)
+    runner, left_by_all = outcomes(built, noisy=False)
     rest = [outcome for outcome in left_by_all if outcome.clients != [left]]
     privacy, state = runner.server.privacy, initial_state(built)
     assert privacy is not None
@@ -85,15 +92,14 @@ def test_without_noise_within_wide_bounds_it_is_the_plain_run(by: str) -> None:
     """Everybody is there and has every modality, so that fixed denominators are counts."""
 
     def joined(**choices: Any) -> dict[str, dict[str, Tensor]]:
-        runner, sent = outcomes(federation(flags="none", recipe="pmm", engine="loop", dtype="float64", **choices))
-        if runner.server.privacy is not None:
-            without_noise(runner)
+        built = federation(flags="none", recipe="pmm", engine="loop", dtype="float64", **choices)
+        runner, sent = outcomes(built, noisy=not choices)
         return runner.server.join(initial_state(runner.federation), 1, sent, Ledger())[0]
 
-    wide = {"update_clip": 1e3, "prototype_clip": 1e3, "noise_multiplier": 1e-13 if by == "device" else 1.0}
+    wide = {"update_clip": 1e3, "prototype_clip": 1e3, "noise_multiplier": 1.0}
     found, expected = joined(privacy=by, **wide), joined()
     for kind in ("model", "prototypes"):
-        assert_states_close(found[kind], expected[kind], 1e-5 if by == "device" else 1e-9)
+        assert_states_close(found[kind], expected[kind], 1e-9)
 
 
 def test_the_server_adds_noise_of_the_deviation_that_it_says() -> None:
@@ -204,9 +210,64 @@ def test_what_devices_were_told_beforehand_is_not_sent() -> None:
     assert "scale" in finish().result.bytes.up_by_kind
 
 
+@pytest.mark.parametrize("delay", [1, 3])
+def test_prototypes_have_noise_in_rounds_in_which_they_are_due(delay: int) -> None:
+    """Classes that nobody has do not come to be known by noise alone, whether anything is due or not."""
+    data = people(each=30)
+    data.y[: 4 * 30] %= 2  # nobody has the third class
+    done = finish(data, **PRIVATE, rounds=9, prototype_clip=100.0, prototype_delay=delay, engine="vector")
+    known = {m: done.state.shared["prototypes"][f"updates/{m}"].tolist() for m in ("move", "body")}
+    assert all(updates[2] == 0 and max(updates) <= 9 / delay for updates in known.values())
+
+
+@pytest.mark.parametrize("by", ["server", "device"])
+def test_the_accountant_hears_who_takes_part(by: str) -> None:
+    """By the server, each with probability .3; by devices, as often as the busiest of them was drawn."""
+    settings = {**PRIVATE, "privacy": by, "rounds": 6, "participation": 0.3, "sampling": "poisson"}
+    config, spent = configured(**settings), finish(people(clients=6), **settings).result.history[-1].epsilon
+    busiest = max(sum(k in participants(config, 6, t) for t in range(1, 7)) for k in range(6))
+    once = {
+        "server": dp_accounting.PoissonSampledDpEvent(0.3, dp_accounting.GaussianDpEvent(1.0)),
+        "device": dp_accounting.GaussianDpEvent(0.5),
+    }
+    accountant = pld.PLDAccountant(value_discretization_interval=1e-4)
+    exact = accountant.compose(once[by], {"server": 6, "device": busiest}[by]).get_epsilon(1e-5)
+    assert spent == pytest.approx(exact, rel=0.002)
+
+
+def test_a_message_that_says_nothing_changes_nothing() -> None:
+    built = federation(**PRIVATE, engine="loop")
+    runner, sent = outcomes(built)
+    assert sent[0].prototypes is not None
+    nothing = runner.client.expected.received_prototypes(encode({}, 32))
+    whole, rest = (
+        runner.server.join(initial_state(built), 1, own, Ledger())[0]
+        for own in ([replace(sent[0], prototypes=nothing), *sent[1:]], [replace(sent[0], prototypes=None), *sent[1:]])
+    )
+    assert all(torch.equal(value, rest["prototypes"][name]) for name, value in whole["prototypes"].items())
+
+
+def test_a_hostile_device_keeps_to_no_bound() -> None:
+    """Noise by devices protects them, not the model: what is scaled leaves the device so."""
+    choices = {**PRIVATE, "privacy": "device", "noise_multiplier": 0.1, "update_clip": 0.1, "engine": "loop"}
+    _, sent = outcomes(federation(**choices, attack="scaled", hostile_share=0.25))
+    lengths = sorted(float(torch.cat([v.flatten() for v in o.model.content.values()]).norm()) for o in sent if o.model)
+    assert lengths[-1] > 5 * lengths[-2]
+
+
+@pytest.mark.parametrize(("count", "share", "divisor"), [(4, 0.1, 1), (15, 0.1, 2), (10, 0.5, 5)])
+def test_devices_that_are_drawn_without_replacement_are_counted(count: int, share: float, divisor: int) -> None:
+    built = federation(people(clients=count), **{**PRIVATE, "privacy": "device"}, participation=share)
+    assert built.privacy is not None
+    assert list(built.privacy.aggregate(1).expected.values()) == pytest.approx([divisor] * len(built.privacy._expected))
+
+
 def test_a_round_in_which_nobody_is_drawn_is_a_round() -> None:
     done = finish(people(clients=2), **PRIVATE, participation=0.05, sampling="poisson", rounds=6)
     assert {line.clients for line in done.result.history} >= {0}
+    spent = [line.epsilon or 0 for line in done.result.history]
+    assert spent[0] > 0
+    assert sorted(set(spent)) == spent
     quiet = finish(people(clients=2), recipe="fedavg", participation=0.05, sampling="poisson", rounds=6)
     empty = [line for line in quiet.result.history if line.clients == 0]
     assert empty
@@ -219,7 +280,9 @@ def test_a_round_in_which_nobody_is_drawn_is_a_round() -> None:
         ({"noise_multiplier": None}, "needs an --epsilon to stay within, or a --noise-multiplier"),
         ({"privacy": "none"}, "need --privacy server, or device"),
         ({"weights": "samples"}, "use --weights equal"),
-        ({"prototype_weights": "samples"}, "use --weights equal"),
+        ({"prototype_weights": "samples"}, "use --prototype-weights equal"),
+        ({"recipe": "late", "fusion": "validation", "validation": True}, "use --fusion equal"),
+        ({"delta": 0.3}, "would let one of 4 clients show whole"),
         ({"aggregate": "median"}, "use --aggregate mean"),
         ({"drift": "scaffold"}, "--drift scaffold would tell"),
         ({"recipe": "fedcmi", "objective": "infiltrate:dominance=global", "weights": "equal"}, "would tell how sure"),

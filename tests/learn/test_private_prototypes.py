@@ -75,18 +75,22 @@ def test_noise_is_added_to_sums_and_counts() -> None:
 
 
 def test_what_may_be_noise_alone_changes_nothing() -> None:
-    """A count of 2 is sure with a deviation of .9, and not with one of 1; nor is one of 1."""
+    """A count of 2 is sure with a deviation of .49, and not with one of .5; nor is one of 1."""
     before = joined(None, 0.0, 1e9, {}, vectors(summary(([1.0, 1.0], [1, 1]))))
-    sure = joined(before, 0.9, 1e9, {}, vectors(TWO))
+    sure = joined(before, 0.49, 1e9, {}, vectors(TWO))
     assert sure["updates/a"].tolist() == [2, 1]
-    for name, value in joined(before, 1.0, 1e9, {}, vectors(TWO)).items():
+    for name, value in joined(before, 0.5, 1e9, {}, vectors(TWO)).items():
         assert torch.equal(value, before[name])
 
 
 def test_noise_of_devices_adds_up() -> None:
-    """Three vectors with a deviation of .7 each have one of 1.2 in their sum: a count of 2 is not sure."""
-    assert joined(None, 0.7, None, {}, vectors(TWO))["updates/a"].tolist() == [0, 0]
-    assert joined(None, 0.5, None, {}, vectors(TWO))["updates/a"].tolist() == [1, 0]
+    """Three vectors with a deviation of .3 each have one of .52 in their sum: a count of 2 is not sure."""
+    assert joined(None, 0.3, None, {}, vectors(TWO))["updates/a"].tolist() == [0, 0]
+    assert joined(None, 0.28, None, {}, vectors(TWO))["updates/a"].tolist() == [1, 0]
+
+
+def test_who_says_nothing_is_no_sender() -> None:
+    assert joined(None, 0.28, None, {}, vectors(TWO), {})["updates/a"].tolist() == [1, 0]
 
 
 @given(

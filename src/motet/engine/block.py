@@ -176,7 +176,7 @@ class Block:
         places: Rectangle,
     ) -> Upload | None:
         """Return what clients contribute to the prototypes; None where none are due, or nobody has a good sample."""
-        if not self.client.prototypes_due(round):
+        if not self.method.prototypes_due(round):
             return None
 
         def one(features: PerModality, own: Batch) -> dict[str, PerModality]:

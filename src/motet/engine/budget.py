@@ -6,20 +6,20 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from motet.config import PrivacySettings
+from motet.config import LEAST_NOISE, PrivacySettings
 from motet.errors import InputError
 
-ORDERS = [*range(2, 65), *range(72, 129, 8), 160, 192, 256, 384, 512, 1024]
-"""Of Renyi divergence; whole ones, for which the sampled Gaussian mechanism has a finite sum."""
+GRID = 1e-3
+"""Of privacy losses, which are rounded up to it: 50 ms an answer, and at most so much too much a round."""
 
 
 class Budget:
-    """The (epsilon, delta) of a run after each of its rounds.
+    """The (epsilon, delta) of a run after each of its rounds, by its privacy loss distribution.
 
-    By the server: a client is there or not, and is drawn for a round with some probability (Poisson sampling), which
-    hides it further. By devices: each message by itself hides what its device holds, from the server too, which sees
-    who sends; so what the device that sends most often spends is counted, and any two of its vectors lie up to two
-    bounds apart.
+    By the server: what one client holds, or nothing in its place, makes so little difference to what is shared; each
+    client is drawn for a round with some probability (Poisson sampling), which hides it further. By devices: each
+    message by itself hides what its device holds, from the server too, which sees who sends; so what the device that
+    sends most often spends is counted, and any two of its vectors lie up to two bounds apart.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class Budget:
     Raises
     ------
     InputError
-        If dp-accounting is not installed, or the budget does not last for one round.
+        If dp-accounting is not installed, or the budget does not last for one round, or no noise keeps it.
     """
 
     def __init__(self, settings: PrivacySettings, probability: float, sent: Sequence[int]) -> None:
-        self._accounting = _library()
+        self._events = _library()
         self._settings, self._probability, self._sent = settings, probability, sent
         self.multiplier = settings.noise_multiplier or self._calibrated()
         self.rounds = len(sent)
@@ -57,38 +57,50 @@ class Budget:
 
     def spent(self, rounds: int) -> float:
         """Return the epsilon after so many rounds."""
-        if rounds == 0 or not self._sent[rounds - 1]:
+        return self._epsilon(self.multiplier, rounds)
+
+    def _epsilon(self, multiplier: float, rounds: int) -> float:
+        by_devices = self._settings.privacy == "device"
+        times = self._sent[rounds - 1] if rounds and by_devices else rounds  # who was drawn is no secret of devices
+        if times == 0:
             return 0.0
-        accountant = self._accountant().compose(self._event(self.multiplier, rounds))
+        accountant = self._accountant().compose(self._event(multiplier), times)
         return float(accountant.get_epsilon(self._settings.delta))
 
-    def _event(self, multiplier: float, rounds: int) -> Any:
-        """Return what all rounds together show, in the accountant's words."""
-        events = self._accounting
+    def _event(self, multiplier: float) -> Any:
+        """Return what one round shows, in the accountant's words."""
         if self._settings.privacy == "device":
-            return events.SelfComposedDpEvent(events.GaussianDpEvent(multiplier / 2), self._sent[rounds - 1])
-        once = events.PoissonSampledDpEvent(self._probability, events.GaussianDpEvent(multiplier))
-        return events.SelfComposedDpEvent(once, rounds)
+            return self._events.GaussianDpEvent(multiplier / 2)
+        return self._events.PoissonSampledDpEvent(self._probability, self._events.GaussianDpEvent(multiplier))
 
     def _calibrated(self) -> float:
         """Return the least noise with which all rounds together stay within the budget."""
-        found = self._accounting.calibrate_dp_mechanism(
-            self._accountant,
-            lambda multiplier: self._event(multiplier, len(self._sent)),
-            self._settings.epsilon,
-            self._settings.delta,
-            self._accounting.LowerEndpointAndGuess(0.01, 1.0),
-        )
+        epsilon, rounds = self._settings.epsilon, len(self._sent)
+        if epsilon is None or self._epsilon(LEAST_NOISE, rounds) <= epsilon:
+            return LEAST_NOISE
+        times = self._sent[-1] if self._settings.privacy == "device" else rounds
+        try:
+            found = self._events.calibrate_dp_mechanism(
+                self._accountant,
+                lambda multiplier: self._events.SelfComposedDpEvent(self._event(multiplier), times),
+                epsilon,
+                self._settings.delta,
+                self._events.LowerEndpointAndGuess(LEAST_NOISE, 1.0),
+            )
+        except self._events.mechanism_calibration.NoBracketIntervalFoundError:
+            raise InputError(
+                f"no noise keeps {rounds} rounds within --epsilon {epsilon:g}: raise it, or have fewer --rounds"
+            ) from None
         return float(found)
 
     def _accountant(self) -> Any:
-        return self._accounting.rdp.RdpAccountant(ORDERS)
+        return self._events.pld.PLDAccountant(value_discretization_interval=GRID)
 
 
 def _library() -> Any:
     try:
         import dp_accounting
-        import dp_accounting.rdp
+        import dp_accounting.pld
     except ImportError:
         raise InputError("--privacy needs dp-accounting: install it with pip install 'motet[privacy]'") from None
     return dp_accounting

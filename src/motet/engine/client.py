@@ -181,14 +181,10 @@ class Client:
 
     def look(self, round: int, params: State, batch: Batch, view: View) -> PerModality:  # noqa: A002
         """Encode the view with the model received; only the arrivals where nothing else is looked at."""
-        whole = self.prototypes_due(round) or self.method.looks_first
+        whole = self.method.prototypes_due(round) or self.method.looks_first
         x = batch.x if whole else take_rows(batch, self._arrived(view)).x
         with torch.no_grad():
             return self.method.encode(params, x)
-
-    def prototypes_due(self, round: int) -> bool:  # noqa: A002
-        """Return whether clients build prototypes in a round."""
-        return self.method.uses_prototypes and (round - 1) % self.config.recipe.prototype_delay == 0
 
     def predict(
         self, params: State, aux: dict[str, Any], encoded: PerModality, batch: Batch, view: View
@@ -215,7 +211,7 @@ class Client:
 
     def _prototypes(self, round: int, client: int, encoded: PerModality, batch: Batch) -> Upload | None:  # noqa: A002
         """Return this client's prototypes; none where none is due, or there is no good sample."""
-        if not self.prototypes_due(round):
+        if not self.method.prototypes_due(round):
             return None
         with torch.no_grad():
             return self.sender.prototypes(round, client, proto.summarise(encoded, batch, self.method.classes))
@@ -275,4 +271,5 @@ class Client:
 
     def diverged(self, what: str, became: float, round: int) -> str:  # noqa: A002
         """Return the sentence for a training loss, or an update, that is no number."""
-        return f"the {what} became {became}: lower --lr (now {self.rate(round):g}), or look at the data"
+        noise = "" if self.privacy is None else ", or add less noise (--epsilon, --update-clip)"
+        return f"the {what} became {became}: lower --lr (now {self.rate(round):g}), or look at the data{noise}"

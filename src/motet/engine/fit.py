@@ -163,8 +163,13 @@ def check_privacy(config: Config, method: Method) -> None:
     coding = parse(recipe.upload)
     by_devices = privacy.privacy == "device"
     refused = {
-        f"clients weigh the same {with_it}: use --weights equal": recipe.weights != "equal"
-        or (method.uses_prototypes and recipe.prototype_weights != "equal"),
+        f"clients weigh the same {with_it}: use --weights equal": recipe.weights != "equal",
+        f"clients weigh the same {with_it}: use --prototype-weights equal": (
+            method.uses_prototypes and recipe.prototype_weights != "equal"
+        ),
+        f"--fusion {recipe.fusion} would tell of samples held out {with_it}: use --fusion equal": (
+            recipe.fusion != "equal"
+        ),
         f"updates are averaged {with_it}: use --aggregate mean": check_name("aggregate", recipe.aggregate) != "mean",
         f"--drift {recipe.drift} would tell of clients besides {with_it}: use another": method.drift.shares,
         f"--objective {recipe.objective} would tell how sure clients are of each modality {with_it}: use another, or "

@@ -18,5 +18,14 @@ def participants(config: Config, clients: int, round: int) -> list[int]:  # noqa
     if config.clients.sampling == "poisson":
         drawn = uniform(config.run.seed, "sampling", round=round, client=np.arange(clients))
         return [int(k) for k in np.flatnonzero(drawn < config.clients.participation)]
-    count = max(1, builtins.round(config.clients.participation * clients))
-    return sorted(permutation(config.run.seed, "participation", clients, round=round)[:count].tolist())
+    order = permutation(config.run.seed, "participation", clients, round=round)
+    return sorted(order[: _count(config, clients)].tolist())
+
+
+def expected_share(config: Config, clients: int) -> float:
+    """Return the share of the clients that take part in a round, on average."""
+    return config.clients.participation if config.clients.sampling == "poisson" else _count(config, clients) / clients
+
+
+def _count(config: Config, clients: int) -> int:
+    return max(1, builtins.round(config.clients.participation * clients))

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from motet.config import Config
 from motet.engine.budget import Budget
-from motet.engine.participants import participants
+from motet.engine.participants import expected_share, participants
+from motet.errors import InputError
 from motet.learn.method import Method
 from motet.learn.privacy import clipped
 from motet.learn.privacy.mean import PrivateMean
@@ -46,7 +47,7 @@ class Privacy:
         self.bounds = {"model": config.privacy.update_clip, "prototypes": config.privacy.prototype_clip}
         spread = multiplier * math.sqrt(len(self._shapes))
         self.deviations = {kind: spread * self.bounds[kind] for kind in self._shapes}
-        drawn, block_of = config.clients.participation, method.network.block_of
+        drawn, block_of = expected_share(config, clients), method.network.block_of
         self._expected = {name: drawn * max(1, owners.get(block_of[name], clients)) for name in block_of}
 
     def aggregate(self, round: int) -> PrivateMean:  # noqa: A002
@@ -102,11 +103,16 @@ def budget_for(config: Config, clients: int) -> Budget | None:
     """
     if config.privacy.privacy == "none":
         return None
+    if config.privacy.delta >= 1 / clients:
+        raise InputError(
+            f"--delta {config.privacy.delta:g} would let one of {clients} clients show whole: choose one far below "
+            f"{1 / clients:g}"
+        )
     rounds = config.training.rounds
     took = np.zeros((rounds, clients), dtype=np.int64)
     for number in range(1, rounds + 1):
         took[number - 1, participants(config, clients, number)] = 1
-    return Budget(config.privacy, config.clients.participation, took.cumsum(0).max(1).tolist())
+    return Budget(config.privacy, expected_share(config, clients), took.cumsum(0).max(1).tolist())
 
 
 def private_shapes(method: Method) -> dict[str, dict[str, tuple[int, ...]]]:

@@ -66,7 +66,10 @@ class Sender:
         self.bits = config.recipe.prototype_bits
 
     def prototypes(self, round: int, client: int, summary: Mapping[str, PerModality]) -> Upload | None:  # noqa: A002
-        """Return a client's prototypes from its `prototypes.summarise`; None where it has no good sample."""
+        """Return a client's prototypes from its `prototypes.summarise`.
+
+        None where it has no good sample, unless that is not to show.
+        """
         told = self.attackers.of(client).prototypes(summary)
         if self.privacy is not None:
             rows = self._vectors(round, [client], {what: rows_of_one(own) for what, own in told.items()})
@@ -80,7 +83,10 @@ class Sender:
         clients: Sequence[int],
         summary: Mapping[str, PerModality],
     ) -> Upload | None:
-        """Return the prototypes of clients, from what each has found, (K, ...); None where nobody has a good sample."""
+        """Return the prototypes of clients, from what each has found, (K, ...).
+
+        None where nobody has a good sample, unless that is not to show.
+        """
         told = self.attackers.prototypes(clients, summary)
         if self.privacy is not None:
             rows = self._vectors(round, clients, told)
@@ -128,15 +134,15 @@ class Sender:
         update: Update,
     ) -> tuple[State, Mapping[str, Tensor], State]:
         """Return what is sent of updates, who sends it, and what is left over where that is kept."""
-        moved, held, left = update.moved, update.held, residual
-        if moved:
-            moved = self.attackers.updates(round, clients, moved, held, model)
-            moved, left = self._shorten(moved, held, residual)
-            moved |= {name: value for name, value in update.ternary.items() if name in moved}
+        moved, held = update.moved, update.held
         if self.privacy is not None and self.privacy.by_devices:
             moved = self.privacy.conceal("model", round, clients, moved, next(iter(model.values())))
             held = _by_all(moved)
-        return moved, held, left
+        if not moved:
+            return moved, held, residual
+        moved = self.attackers.updates(round, clients, moved, held, model)  # who is hostile keeps to no bound
+        sent, left = self._shorten(moved, held, residual)
+        return sent | {name: value for name, value in update.ternary.items() if name in sent}, held, left
 
     def _shorten(self, update: State, held: Mapping[str, Tensor], residual: State) -> tuple[State, State]:
         """Return what clients send of their updates, (K, ...), and what is left over where that is kept."""

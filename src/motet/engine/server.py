@@ -75,7 +75,7 @@ class Server:
         accumulator = aggregate.start(self.method.network.block_of)
         trained: set[str] = set()
         prototypes = None
-        if self.method.uses_prototypes:
+        if self.method.prototypes_due(round):
             prototypes = self._joiner(round, state.shared["prototypes"])
         scores, drift = confidence.Joiner(), common.Joiner(state.shared.get("drift", {}), self.clients)
         quality = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ def summarise(federation: Federation, state: ServerState, history: list[Round], 
             "torch": torch.__version__,
             "numpy": np.__version__,
             "machine": platform.machine(),
+            **({"dp-accounting": version("dp-accounting")} if federation.budget else {}),
         },
         data=_data(federation),
         final=Metrics(**state.tail[-1]),
@@ -88,7 +90,7 @@ def _attack(federation: Federation) -> Attack | None:
 
 def _privacy(federation: Federation) -> Privacy | None:
     budget, privacy, settings = federation.budget, federation.privacy, federation.config.privacy
-    if budget is None or privacy is None or settings.privacy == "none":
+    if not (budget and privacy and settings.privacy != "none"):
         return None
     return Privacy(
         by=settings.privacy,

@@ -59,6 +59,10 @@ class Method:
         """Whether clients build and exchange prototypes."""
         return self.missing.uses_prototypes or self.degraded.uses_prototypes or self.drift.uses_prototypes
 
+    def prototypes_due(self, round: int) -> bool:  # noqa: A002
+        """Return whether clients build prototypes in a round."""
+        return self.uses_prototypes and (round - 1) % self.settings.prototype_delay == 0
+
     @property
     def uses_quality(self) -> bool:
         """Whether a sample's quality matters: to its treatment, or to whether it enters a prototype."""

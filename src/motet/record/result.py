@@ -120,8 +120,9 @@ class Attack(_Record):
 class Privacy(_Record):
     """What a client of the run is protected by: simulated, for noise that a seed decides hides nothing.
 
-    Two sets of clients' data are neighbours where they differ by one client (by the server), or in what one client
-    holds (by devices).
+    It is about the model and the prototypes that are shared, not about this record. Two sets of clients' data are
+    neighbours where one client holds nothing in the one (by the server), or anything else (by devices); how many
+    clients there are, and how many have each modality, is no secret.
     """
 
     by: Literal["server", "device"] = Field(description="who adds the noise; the server, if it does, is trusted")

@@ -32,10 +32,9 @@ class PrivateMean(Aggregate):
         return dict(self.noise)
 
     def add(self, accumulator: State, deltas: State, held: Mapping[str, Tensor], weights: Tensor) -> State:
-        own = {n: torch.where(held[n].reshape(-1, *[1] * (v.dim() - 1)), v, 0) for n, v in deltas.items()}
-        rows = own if self.bound is None else clipped(own, self.bound)
-        sums = {name: value.double().sum(0) for name, value in rows.items()}
-        return accumulator | {name: accumulator.get(name, 0) + own for name, own in sums.items()}
+        rows = {n: torch.where(held[n].reshape(-1, *[1] * (v.dim() - 1)), v, 0) for n, v in deltas.items()}
+        rows = rows if self.bound is None else clipped(rows, self.bound)
+        return accumulator | {name: accumulator.get(name, 0) + value.double().sum(0) for name, value in rows.items()}
 
     def finish(self, model: State, accumulator: State) -> State:
         return stepped(model, {name: total / self.expected[name] for name, total in accumulator.items()})

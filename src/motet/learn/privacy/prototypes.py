@@ -14,8 +14,8 @@ from motet.learn.prototypes import Joiner
 from motet.learn.sample import PerModality
 from motet.nets.network import State
 
-SURE = 2.0
-"""Deviations of its noise by which a count must be above nothing before anything is divided by it."""
+SURE = 4.0
+"""Deviations of its noise that a count must be above to be divided by: noise alone is above them once in 30,000."""
 
 
 def vectors(summary: Mapping[str, PerModality]) -> State:
@@ -50,7 +50,7 @@ def vector_shapes(modalities: Sequence[str], classes: int, features: int) -> dic
 
 
 class PrivateJoiner(Joiner):
-    """The server's fold over clients' `vectors`.
+    """The server's fold over clients' `vectors`; a class counts as known once its noised count is surely not nothing.
 
     Parameters
     ----------
@@ -71,13 +71,15 @@ class PrivateJoiner(Joiner):
         self.deviation, self.bound, self.totals, self.senders = deviation, bound, dict(noise), 0
 
     def add(self, content: Mapping[str, Tensor]) -> None:
+        if not content:  # a message may say nothing
+            return
         rows = dict(content) if self.bound is None else clipped(dict(content), self.bound)
         self.senders += len(next(iter(rows.values())))
         for name, value in rows.items():
             self.totals[name] = self.totals.get(name, 0) + value.double().sum(0)
 
     def finish(self) -> State:
-        """Return the server's prototypes after this round: those of classes that surely somebody has."""
+        """Return the server's prototypes after this round."""
         least = SURE * self.deviation * (math.sqrt(self.senders) if self.bound is None else 1)
         for name, count in self.totals.items():
             what, _, m = name.partition("/")

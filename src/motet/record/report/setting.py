@@ -117,7 +117,7 @@ def _devices(result: Result) -> str:
     if not unimodal or not isinstance(owners, Mapping):
         return ""
     rounds = [line.participation for line in result.history]
-    mean = {m: fmean(line.get(m, 0) for line in rounds) for m in owners} if all(rounds) and rounds else {}
+    mean = {m: fmean(line.get(m, 0) for line in rounds) for m in owners} if any(rounds) else {}
     own = listed(f"{number(clients)} own {m}" for m, clients in owners.items())
     part = listed(f"{number(clients)} with {m}" for m, clients in mean.items())
     on_average = f"; in a round {part} take part on average" if mean else ""
