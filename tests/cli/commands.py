@@ -134,7 +134,7 @@ ROUGH = ("--missing-rate", "0.5", "--degraded-rate", "0.5")
 SLOW_TO_IMPORT = ("torch._dynamo", "safetensors.torch")
 
 
-def short_report(result: Result) -> str:
+def short_report(result: Result, *_: object) -> str:
     """Stand in for the report page, which takes longer than a small run."""
     return f"<html>{result.final.accuracy}{' ' * 20000}</html>\n"
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import motet
-from motet.cli import compare, data, demo, recipes, report, run, worth
+from motet.cli import audit, compare, data, demo, recipes, report, run, worth
 from motet.errors import InputError, Interrupted, MotetError
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ app.command("resume")(run.resume)
 app.command("compare")(compare.compare)
 app.command("recipes")(recipes.recipes)
 app.command("worth")(worth.worth)
+app.command("audit")(audit.audit)
 app.command("report")(report.report)
 app.add_typer(data.app, name="data")
 

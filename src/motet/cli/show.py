@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # what needs PyTorch is imported where it is used, so that --
     from rich.console import Console
 
     from motet.engine.watch import Watch
+    from motet.record.audit import Audit
     from motet.record.result import Comparison, Result
     from motet.record.worth import Worth
 
@@ -78,6 +79,24 @@ def show_worth(found: Worth, figure: Path, quiet: bool, json: bool) -> None:
 
         Console().print(worth_table(found))
         typer.echo(f"figure: {figure}")
+
+
+def show_audit(found: Audit, page: Path, quiet: bool, json: bool) -> None:
+    """Print what an eavesdropper recovers."""
+    from motet.record.result import to_json
+
+    if json:
+        typer.echo(to_json(found), nl=False)
+    elif not quiet:
+        from rich.console import Console
+
+        from motet.record.table import audit_table
+
+        console = Console()
+        console.print(audit_table(found))
+        for note in found.notes:
+            console.print(note, markup=False)
+        typer.echo(f"report: {page}")
 
 
 def _warn(console: Console, warnings: list[str]) -> None:

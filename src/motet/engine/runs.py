@@ -1,7 +1,9 @@
-"""Runs in folders: start, go on, report, and what their modalities are worth."""
+"""Runs in folders: start, go on, report, what their modalities are worth, and what their messages give away."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -10,13 +12,16 @@ from motet.config import Config, configure
 from motet.data.catalogue import open_dataset
 from motet.data.dataset import Dataset
 from motet.data.holdout import clients_before
-from motet.engine.federation import build_federation, check
+from motet.engine.audit.eavesdrop import eavesdrop
+from motet.engine.federation import Federation, build_federation, check
 from motet.engine.interrupt import stop_on_signal
 from motet.engine.run import Finished, last_state, threads
 from motet.engine.run import run as run_rounds
+from motet.engine.state import ServerState
 from motet.engine.watch import Watch
 from motet.engine.worth import modality_worth
 from motet.errors import InputError
+from motet.record.audit import Audit
 from motet.record.files import write_atomic
 from motet.record.folder import RunFolder, free_folder, holds_run, no_run
 from motet.record.result import Result, read, to_json
@@ -100,11 +105,12 @@ def load_result(folder: Path) -> Result:
 
 
 def report(folder: Path) -> Path:
-    """Write a finished run's report again and return its path."""
+    """Write a finished run's report again, with its audit if there is one, and return its path."""
     from motet.record.report import run_report
 
-    page = folder / "report.html"
-    write_atomic(page, run_report(load_result(folder)))
+    page, audited = folder / "report.html", folder / "audit.json"
+    found = read(audited, Audit) if audited.is_file() else None
+    write_atomic(page, run_report(load_result(folder), found))
     return page
 
 
@@ -116,6 +122,41 @@ def worth(folder: Path, watch: Watch) -> Worth:
     InputError
         If the folder holds no finished run or no checkpoint of its last round, or the data have changed.
     """
+    with _ended(folder, watch) as (federation, state):
+        return modality_worth(federation, state, watch)
+
+
+def keep_worth(folder: Path, found: Worth) -> Path:
+    """Write what modalities are worth into a run's folder, as numbers and as a figure, and return the figure's path."""
+    from motet.record.report.worth import worth_figure
+
+    figure = folder / "worth.svg"
+    write_atomic(figure, worth_figure(found))
+    write_atomic(folder / "worth.json", to_json(found))
+    return figure
+
+
+def audit(folder: Path, watch: Watch, clients: int, steps: int) -> Audit:
+    """Return what an eavesdropper recovers of clients' samples after a finished run (see `eavesdrop`).
+
+    Raises
+    ------
+    InputError
+        As for `worth`.
+    """
+    with _ended(folder, watch) as (federation, state):
+        return eavesdrop(federation, state, watch, clients, steps)
+
+
+def keep_audit(folder: Path, found: Audit) -> Path:
+    """Write what an eavesdropper recovers into a run's folder, and its report with the figure; return the report."""
+    write_atomic(folder / "audit.json", to_json(found))
+    return report(folder)
+
+
+@contextmanager
+def _ended(folder: Path, watch: Watch) -> Iterator[tuple[Federation, ServerState]]:
+    """Open a finished run and return to its last state, with the threads that it had."""
     inside = sorted(folder.glob("*/result.json"))
     if inside and not holds_run(folder):
         raise InputError(f"{folder} holds several runs: name one of them, such as {inside[0].parent}")
@@ -130,19 +171,9 @@ def worth(folder: Path, watch: Watch) -> Worth:
                 raise InputError(
                     f"{folder} has no checkpoint of its last round ({federation.rounds}): run it again elsewhere"
                 )
-            return modality_worth(federation, state, watch)
+            yield federation, state
     finally:
         opened.close()
-
-
-def keep_worth(folder: Path, found: Worth) -> Path:
-    """Write what modalities are worth into a run's folder, as numbers and as a figure, and return the figure's path."""
-    from motet.record.report.worth import worth_figure
-
-    figure = folder / "worth.svg"
-    write_atomic(figure, worth_figure(found))
-    write_atomic(folder / "worth.json", to_json(found))
-    return figure
 
 
 def find_data(config: Config) -> Dataset:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from motet.measure.statistics import standard_deviation
+from motet.record.audit import EXACT, Audit, Leak
 from motet.record.comparison import mean_known, runs_by_recipe
 from motet.record.result import Comparison, Paired, Privacy, Result, Summary
 from motet.record.verdict import is_upper_bound
@@ -202,3 +203,40 @@ def _add_shares(made: Table, prefix: str, shares: dict[str, Share]) -> None:
     if len(shares) > MOST_SHARES:
         made.add_row(Text(f"and {len(shares) - MOST_SHARES} more in worth.json", style="dim"))
     made.add_section()
+
+
+def audit_table(found: Audit) -> Table:
+    """Make the terminal's table of what an eavesdropper recovers: a row for each way to protect a message."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=audit_note(found), caption_justify="left")
+    made.add_column("message", no_wrap=True)
+    for name in found.attempts:
+        made.add_column(Text(name.replace(",", "").replace(" ", "\n", 1)), justify="right", no_wrap=True)
+    for leaks in zip(*(attempt.leaks for attempt in found.attempts.values()), strict=True):
+        made.add_row(protection(leaks[0]), *(fraction(leak.mean, leak.sd) for leak in leaks))
+    return made
+
+
+def audit_note(found: Audit) -> str:
+    """Say what the figures of an audit are."""
+    scales = {attempt.scale for attempt in found.attempts.values()}
+    words = []
+    if "auroc" in scales:
+        words.append("Nearest sample: AUROC of telling a client's samples from held ones; 0.5 is guessing.")
+    if "recovery" in scales:
+        words.append("Inversions: how near reconstructions come; 0 no nearer than held data, 1 exact, below 0 farther.")
+    if any(attempt.samples for attempt in found.attempts.values()):
+        words.append("The number behind gradient inversion is that of the samples in an update.")
+    spread = " ± standard deviation" if len(found.clients) > 1 else ""
+    return " ".join([*words, f"Mean{spread} over {count(len(found.clients), 'client')}."])
+
+
+def protection(leak: Leak) -> str:
+    """Say how a message is protected."""
+    if leak.noise:
+        return f"noise {leak.noise:g}"
+    return f"{leak.bits} bits" if leak.bits < EXACT else "as it is"
+
+
+def fraction(mean: float, deviation: float | None) -> str:
+    """Write a fraction of 1 with its deviation, short enough for many in a row, as ``0.79±0.02``."""
+    return f"{mean:.2f}" if deviation is None else f"{mean:.2f}±{deviation:.2f}"

@@ -10,8 +10,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from motet.record.audit import Audit
 from motet.record.comparison import mean_known, runs_by_recipe
 from motet.record.report import figures
+from motet.record.report.audit import audit_figure
 from motet.record.report.figures import Figure
 from motet.record.report.headline import comparison_headline, run_headline
 from motet.record.report.looks import PALETTE, Track, single, tracks
@@ -57,12 +59,14 @@ def compare_report(comparison: Comparison, why: str | None) -> str:
     )
 
 
-def run_report(result: Result) -> str:
+def run_report(result: Result, audit: Audit | None = None) -> str:
     """Make the page of one run.
 
     Parameters
     ----------
     result : Result
+    audit : Audit, optional
+        What an eavesdropper recovers, where that was asked.
 
     Returns
     -------
@@ -81,6 +85,7 @@ def run_report(result: Result) -> str:
         warnings=run_warnings(result),
         setting=setting([result], result.config),
         config=result.config,
+        audit=audit,
     )
 
 
@@ -98,7 +103,7 @@ def options(text: str) -> Markup:
     return Markup(re.sub(r"--[a-z-]+ \w+", r"<code>\g<0></code>", str(escape(text))))
 
 
-def _page(shown: Sequence[Track], config: Mapping[str, Any], **content: Any) -> str:
+def _page(shown: Sequence[Track], config: Mapping[str, Any], audit: Audit | None = None, **content: Any) -> str:
     keys = _choice_keys(shown)
     defaults: dict[str, Any] = {"rows": None, "run_rows": None, "baseline": None}
     return (
@@ -111,7 +116,7 @@ def _page(shown: Sequence[Track], config: Mapping[str, Any], **content: Any) -> 
                 "palette": PALETTE,
                 "bound_note": BOUND_NOTE,
                 "tracks": shown,
-                "groups": _groups(shown),
+                "groups": _groups(shown, audit),
                 "brought": brought(shown),
                 "choice_keys": keys,
                 "choices": [[_compact(_choices(track).get(key)) for key in keys] for track in shown],
@@ -124,11 +129,13 @@ def _page(shown: Sequence[Track], config: Mapping[str, Any], **content: Any) -> 
     )
 
 
-def _groups(shown: Sequence[Track]) -> list[tuple[str, list[Figure]]]:
+def _groups(shown: Sequence[Track], audit: Audit | None) -> list[tuple[str, list[Figure]]]:
+    overheard = audit_figure(audit) if audit else None
     groups = [
         ("Over time", figures.over_time(shown)),
         ("Where it does well and badly" if len(shown) == 1 else "Where they differ", figures.by_part(shown)),
         ("What training had to cope with", figures.impairment(shown)),
+        ("What messages give away", [overheard] if overheard else []),
     ]
     return [(heading, drawn) for heading, drawn in groups if drawn]
 

@@ -1,0 +1,1 @@
+"""What an eavesdropper recovers of clients' samples from what they send."""
