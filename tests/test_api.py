@@ -256,3 +256,17 @@ def test_what_is_worth_nothing(data: motet.Dataset, tmp_path: Path) -> None:
         motet.worth(Result.model_validate_json(to_json(motet.run(data, **SMALL))))
     with pytest.raises(motet.InputError, match="no finished run"):
         motet.worth(tmp_path)
+
+
+def test_what_messages_give_away(data: motet.Dataset, tmp_path: Path) -> None:
+    settings = {**SMALL, "data": "wearables", "clients": 2, "recipe": "qqr", "missing_rate": 0.5}
+    result = motet.run(out=tmp_path / "run", **settings)
+    before = sorted(path.name for path in (tmp_path / "run").iterdir())
+    found = motet.audit(result, clients=2, steps=2)
+    assert motet.audit(tmp_path / "run", clients=2, steps=2) == found
+    assert (len(found.clients), found.steps) == (2, 2)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
+    with pytest.raises(motet.InputError, match="at least one client and one step"):
+        motet.audit(result, steps=0)
+    with pytest.raises(motet.InputError, match=r"give what motet\.run returned"):
+        motet.audit(Result.model_validate_json(to_json(result)))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from motet.api import Run, compare, run, worth
+    from motet.api import Run, audit, compare, run, worth
     from motet.data.archive import load, save
     from motet.data.dataset import ArrayDataset, Dataset, Modality
     from motet.data.digits import digits
@@ -32,6 +32,7 @@ _HOMES = {
     "MotetError": "motet.errors",
     "Recipe": "motet.learn.recipe",
     "Run": "motet.api",
+    "audit": "motet.api",
     "compare": "motet.api",
     "digits": "motet.data.digits",
     "load": "motet.data.archive",
@@ -51,6 +52,7 @@ __all__ = [
     "MotetError",
     "Recipe",
     "Run",
+    "audit",
     "compare",
     "digits",
     "load",

@@ -11,6 +11,7 @@ from pydantic import PrivateAttr
 
 from motet.data.dataset import Dataset
 from motet.engine import runs
+from motet.engine.audit.eavesdrop import CLIENTS, STEPS, eavesdrop
 from motet.engine.federation import check
 from motet.engine.model import Model
 from motet.engine.run import Finished
@@ -20,6 +21,7 @@ from motet.engine.watch import ProgressBar, Watch
 from motet.engine.worth import modality_worth
 from motet.errors import InputError
 from motet.learn.recipe import Recipe, resolve
+from motet.record.audit import Audit
 from motet.record.comparison import compare as join
 from motet.record.folder import RunFolder
 from motet.record.result import Comparison, Result
@@ -179,9 +181,59 @@ def worth(of: Result | str | os.PathLike[str], *, progress: bool = False) -> Wor
     watch = ProgressBar() if progress else Watch()
     if isinstance(of, str | os.PathLike):
         return runs.worth(Path(of), watch)
+    ended = _finished(of)
+    return modality_worth(ended.federation, ended.state, watch)
+
+
+def audit(
+    of: Result | str | os.PathLike[str], *, clients: int = CLIENTS, steps: int = STEPS, progress: bool = False
+) -> Audit:
+    """Say what an eavesdropper recovers of clients' samples from one message of theirs, by its bits and noise.
+
+    It has the trained model, and the test split as data of the same kind. Recovery counts from what those tell by
+    themselves: 0 is no better, 1 exact.
+
+    Parameters
+    ----------
+    of : Run or path
+        What `run` returned, or the folder of a finished run, which keeps its files as they are.
+    clients : int
+        How many to listen to.
+    steps : int
+        Of gradient descent in an inversion.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Audit
+        With ``attempts`` by attack, each with ``leaks`` by bits and noise.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no finished run, or there are to be no clients or no steps.
+
+    Examples
+    --------
+    >>> import motet
+    >>> result = motet.run(motet.digits(), recipe="pmm", rounds=1, clients=2)
+    >>> list(motet.audit(result, clients=1, steps=1).attempts)[:2]
+    ['nearest sample', 'prototype inversion']
+    """
+    if clients < 1 or steps < 1:
+        raise InputError(f"give at least one client and one step, not {clients} and {steps}")
+    watch = ProgressBar() if progress else Watch()
+    if isinstance(of, str | os.PathLike):
+        return runs.audit(Path(of), watch, clients, steps)
+    ended = _finished(of)
+    return eavesdrop(ended.federation, ended.state, watch, clients, steps)
+
+
+def _finished(of: Result) -> Finished:
     if not isinstance(of, Run):
         raise InputError(f"give what motet.run returned, or the folder of a finished run, not {type(of).__name__}")
-    return modality_worth(of._finished.federation, of._finished.state, watch)
+    return of._finished
 
 
 def _named(data: Dataset | str | os.PathLike[str] | None) -> Mapping[str, Any]:

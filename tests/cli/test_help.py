@@ -14,7 +14,7 @@ import motet
 from motet.config import Config, keys, option
 from motet.learn.recipe import RECIPES
 
-COMMANDS = ["demo", "run", "resume", "compare", "recipes", "worth", "report"]
+COMMANDS = ["demo", "run", "resume", "compare", "recipes", "worth", "audit", "report"]
 
 
 def test_help_imports_nothing_heavy() -> None:

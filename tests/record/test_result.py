@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from synthetic import comparison, result
 
 import motet
+from motet.record.audit import Audit
 from motet.record.result import Comparison, Result, to_json
 from motet.record.worth import Worth
 
@@ -21,6 +22,7 @@ PUBLISHED: dict[str, type[BaseModel]] = {
     "result.json": Result,
     "compare.json": Comparison,
     "worth.json": Worth,
+    "audit.json": Audit,
 }
 
 
@@ -69,6 +71,9 @@ def test_a_real_result_is_valid(recipe: str, buffer: str | int) -> None:
     worth = to_json(motet.worth(found))
     check("worth.json", json.loads(worth))
     assert to_json(Worth.model_validate_json(worth)) == worth
+    audit = to_json(motet.audit(found, clients=1, steps=1))
+    check("audit.json", json.loads(audit))
+    assert to_json(Audit.model_validate_json(audit)) == audit
 
 
 NEW = {

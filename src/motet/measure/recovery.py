@@ -4,10 +4,10 @@ Samples are standardised, so zero is what nothing is known of, and how near two 
 factor, which layers that normalise hide anyway, 0 has nothing in common. What looks like any sample of its class is no
 leak, so recovery counts from what the eavesdropper's own data come to::
 
-    recovery = (near - held) / (1 - held)        0 no better than the held data, 1 exact, below 0 worse
+    recovery = max(0, near - held) / (1 - held)        0 no better than the held data, 1 exact
 
-That the zero lies at the held data is our choice; the form is that of a forecast's skill score (Murphy 1988, doi
-10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2).
+The form is that of a forecast's skill score (Murphy 1988, doi 10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2); what to
+hold it against is our choice, and so is the floor: whom reconstructions would mislead keeps to the held data.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 Floats = NDArray[np.float64]
-SMALLEST_ROOM = 1e-6
+SMALLEST_ROOM = 0.01
 """Between the held data and the samples; with less there is nothing left to recover."""
 
 
@@ -48,7 +48,7 @@ def held_nearness(held: Tensor, samples: Tensor) -> float:
 
 def recovery(near: float, held: float) -> float:
     """Return what a reconstruction adds to held data, as a share of what there was to add (see the module)."""
-    return (near - held) / (1 - held) if 1 - held > SMALLEST_ROOM else 0.0
+    return max(0.0, near - held) / (1 - held) if 1 - held > SMALLEST_ROOM else 0.0
 
 
 def matched(near: Floats, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -23,6 +23,7 @@ class Leak(BaseModel):
     )
     mean: float = Field(description="over clients, on the attack's scale")
     sd: float | None = Field(description="standard deviation over clients; null with one")
+    near: float | None = Field(description="mean cosine of reconstruction and sample, to be held against `held`")
     by_client: dict[str, float]
     by_modality: dict[str, float] = Field(description="over all clients' samples")
 

@@ -223,7 +223,7 @@ def audit_note(found: Audit) -> str:
     if "auroc" in scales:
         words.append("Nearest sample: AUROC of telling a client's samples from held ones; 0.5 is guessing.")
     if "recovery" in scales:
-        words.append("Inversions: how near reconstructions come; 0 no nearer than held data, 1 exact, below 0 farther.")
+        words.append("Inversions: how near reconstructions come; 0 no nearer than held data, 1 exact.")
     if any(attempt.samples for attempt in found.attempts.values()):
         words.append("The number behind gradient inversion is that of the samples in an update.")
     spread = " ± standard deviation" if len(found.clients) > 1 else ""

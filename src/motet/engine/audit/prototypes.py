@@ -17,7 +17,7 @@ from motet.learn import prototypes as proto
 from motet.learn.sample import PerModality
 from motet.measure.auroc import auroc
 from motet.measure.recovery import held_nearness, nearness
-from motet.nets.network import State
+from motet.nets.network import Network, State
 
 MOST_CLASSES = 6
 """Of a client, that are looked at."""
@@ -98,9 +98,9 @@ def prototype_inversion(spy: Eavesdropper, clients: Sequence[int], steps: int, w
 
 
 def _inverted(spy: Eavesdropper, sent: Overheard, m: str, labels: list[int], steps: int) -> Iterator[Cell]:
-    start = torch.stack([spy.start(m, label) for label in labels])
+    start = torch.stack([spy.start(m, label) for _ in sent.means for label in labels])
     targets = torch.cat([means[m][labels] for means in sent.means.values()]).to(start.device)
-    guesses = invert(spy, sent.model, m, targets, start.repeat(len(sent.means), *[1] * (start.dim() - 1)), steps)
+    guesses = invert(spy.method.network, sent.model, m, targets, start, steps)
     for protection, found in zip(sent.means, torch.split(guesses, len(labels)), strict=True):
         for label, guess in zip(labels, found, strict=True):
             own = sent.own.x[m][sent.own.good(m, label)]
@@ -108,9 +108,9 @@ def _inverted(spy: Eavesdropper, sent: Overheard, m: str, labels: list[int], ste
             yield Cell(sent.client, m, protection, near, held_nearness(spy.guesses(m, label), own))
 
 
-def invert(spy: Eavesdropper, model: State, m: str, targets: Tensor, start: Tensor, steps: int) -> Tensor:
+def invert(network: Network, model: State, m: str, targets: Tensor, start: Tensor, steps: int) -> Tensor:
     """Return samples (P, *shape) whose features are near targets (P, d), relative to the length of these."""
-    network, scale = spy.method.network, targets.square().sum(1).clamp(min=torch.finfo(targets.dtype).tiny)
+    scale = targets.square().sum(1).clamp(min=torch.finfo(targets.dtype).tiny)
 
     def miss(x: PerModality) -> Tensor:
         prepared = network.prepare({m: x[m][:, 0]})[m]

@@ -42,9 +42,12 @@ def attempt(cells: Iterable[Cell], scale: Literal["auroc", "recovery"], samples:
     if not found:
         return None
     figure = _recovered if scale == "recovery" else _mean
-    leaks = [_leak(protection, [c for c in found if c.protection == protection], figure) for protection in PROTECTIONS]
-    held = fmean(cell.held for cell in found) if scale == "recovery" else None
-    return Attempt(scale=scale, samples=samples, held=held, leaks=leaks)
+    of = {protection: [cell for cell in found if cell.protection == protection] for protection in PROTECTIONS}
+    leaks = [_leak(protection, cells, figure) for protection, cells in of.items()]
+    if scale == "auroc":
+        return Attempt(scale=scale, samples=samples, held=None, leaks=leaks)
+    leaks = [leak.model_copy(update={"near": _mean(cells)}) for leak, cells in zip(leaks, of.values(), strict=True)]
+    return Attempt(scale=scale, samples=samples, held=fmean(cell.held for cell in found), leaks=leaks)
 
 
 def _leak(protection: Protection, cells: list[Cell], figure: Callable[[list[Cell]], float]) -> Leak:
@@ -56,6 +59,7 @@ def _leak(protection: Protection, cells: list[Cell], figure: Callable[[list[Cell
         noise=protection.noise,
         mean=fmean(by_client.values()),
         sd=standard_deviation(list(by_client.values())),
+        near=None,
         by_client=by_client,
         by_modality={m: figure([cell for cell in cells if cell.modality == m]) for m in names},
     )

@@ -15,6 +15,7 @@ from motet.engine.audit.descent import descend
 from motet.engine.audit.eavesdropper import Eavesdropper, Samples
 from motet.engine.audit.protection import PROTECTIONS, arriving_update
 from motet.engine.audit.tally import Cell
+from motet.engine.rows import take_rows
 from motet.engine.watch import Watch
 from motet.learn.method import Method
 from motet.learn.objective import Phase
@@ -50,6 +51,13 @@ class Step(NamedTuple):
     model: State
     aux: Mapping[str, Any]
     rate: float
+
+    def updates(self, x: PerModality, batch: Batch, own: State) -> State:
+        """Return the updates of many minibatches, (P, ...); recurrent networks take one after another."""
+        if self.method.network.recurrent is None:
+            return dict(vmap(self.update)(x, batch, own))
+        places = [torch.tensor(place) for place in range(len(batch.mask))]
+        return stacked([self.update(_row(x, k), take_rows(batch, k), _row(own, k)) for k in places])
 
     def update(self, x: PerModality, batch: Batch, own: State) -> State:
         """Return the update; gradients find their way through it to the samples.
@@ -143,6 +151,10 @@ def stacked(states: Sequence[State]) -> State:
     return {name: torch.stack([state[name] for state in states]) for name in states[0]}
 
 
+def _row(states: State, place: Tensor) -> State:
+    return {name: value[place] for name, value in states.items()}
+
+
 def _chosen(spy: Eavesdropper, client: int, size: int) -> Samples | None:
     """Return some of a client's samples at random, first those of which it has most; None if it has not so many."""
     own = spy.own(client)
@@ -198,7 +210,7 @@ def invert(
 
     def miss(x: PerModality) -> Tensor:
         samples = {**given.x, **{m: value * there[m] for m, value in x.items()}}
-        made = vmap(step.update)(samples, given.batch, given.kept)
+        made = step.updates(samples, given.batch, given.kept)
         return 1 - F.cosine_similarity(flat(made), targets, dim=1)
 
     found = descend(start, miss, places, steps)
@@ -216,7 +228,7 @@ def _as_wide(flags: Tensor, like: Tensor) -> Tensor:
 
 def _arriving(spy: Eavesdropper, step: Step, true: Minibatches) -> Tensor:
     """Return the clients' updates as they arrive under each protection, (K * protections, D)."""
-    made = {name: value.detach() for name, value in vmap(step.update)(true.x, true.batch, true.kept).items()}
+    made = {name: value.detach() for name, value in step.updates(true.x, true.batch, true.kept).items()}
     rows = []
     for k, client in enumerate(true.clients):
         update = {name: value[k] for name, value in made.items()}
