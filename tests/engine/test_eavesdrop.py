@@ -11,6 +11,8 @@ from people import finish, people
 
 from motet.data.dataset import ArrayDataset, Modality
 from motet.engine.audit.eavesdrop import eavesdrop
+from motet.engine.audit.eavesdropper import Eavesdropper
+from motet.engine.audit.updates import minibatches
 from motet.engine.run import Finished
 from motet.engine.watch import Watch
 from motet.learn.recipe import RECIPES
@@ -130,6 +132,20 @@ def test_held_data_without_a_modality_or_a_class() -> None:
     assert list(lacking.attempts[ONE].leaks[0].by_modality) == ["move", "body"]
     y = np.where(DATA.split == 2, DATA.y % 2, DATA.y)
     assert len(audited(finish(replace(DATA, y=y), recipe="qqr")).attempts) == 5
+
+
+def test_minibatches_are_a_clients_own_samples_each_once() -> None:
+    finished = finish(DATA, recipe="qqr", missing_rate=0.5, missing_granularity="sample")
+    spy = Eavesdropper(finished.federation, finished.state)
+    own = spy.own(1).x["move"]
+    for size, count in ((1, 4), (4, 1), (8, 1)):
+        found = minibatches(spy, [1, 2], size)
+        assert found is not None
+        assert found.clients == [1] * count + [2] * count
+        chosen = found.x["move"][:count].flatten(0, 1)
+        assert [int((own == sample).all((1, 2)).sum()) for sample in chosen] == [1] * max(4, size)
+        assert len(chosen.unique(dim=0)) == max(4, size)
+        assert all(bool(there.all()) for there in found.batch.present.values())  # those with every modality first
 
 
 class Heard(Watch):

@@ -18,7 +18,7 @@ from motet.record.wording import listed
 
 SIZES = (1, 4, 8)
 """Samples in a minibatch."""
-CLIENTS, STEPS = 3, 200
+CLIENTS, STEPS = 3, 150
 
 
 def eavesdrop(

@@ -24,6 +24,8 @@ from motet.measure.recovery import held_nearness, matched, nearness
 from motet.nets.network import State
 from motet.random import permutation
 
+FEWEST = 4
+"""Samples of a client that are looked for; one alone says little of what is usual."""
 APART = 0.1
 """Deviation of the noise in which guesses of one class begin to differ."""
 
@@ -98,16 +100,17 @@ def step_of(spy: Eavesdropper) -> Step:
 
 
 class Minibatches(NamedTuple):
-    """A minibatch each of K clients.
+    """K minibatches of some clients.
 
     Attributes
     ----------
     clients : list of int
+        Whose each is.
     x : dict of modality to Tensor (K, n, *shape)
     batch : Batch
         Of these, (K, n), all but the samples.
     kept : State
-        What drift has kept for the clients, (K, ...).
+        What drift has kept for the client of each, (K, ...).
     """
 
     clients: list[int]
@@ -116,7 +119,7 @@ class Minibatches(NamedTuple):
     kept: State
 
     def repeated(self, times: int) -> Minibatches:
-        """Return each client's so many times, one after another."""
+        """Return each so many times, one after another."""
 
         def again(tensors: PerModality) -> PerModality:
             return {name: value.repeat_interleave(times, 0) for name, value in tensors.items()}
@@ -130,11 +133,11 @@ class Minibatches(NamedTuple):
 
 def minibatches(spy: Eavesdropper, clients: Sequence[int], size: int) -> Minibatches | None:
     """Return minibatches of those clients that have so many samples; None if none has."""
-    chosen = {k: own for k in clients if (own := _chosen(spy, k, size)) is not None}
+    chosen = [(k, own) for k in clients for own in _chosen(spy, k, size)]
     if not chosen:
         return None
-    begun, owns = [spy.begun(k) for k in chosen], list(chosen.values())
-    kept = stacked([b.own for b in begun]) if spy.method.drift.uses_previous else {}
+    owns = [own for _, own in chosen]
+    kept = stacked([spy.begun(k).own for k, _ in chosen]) if spy.method.drift.uses_previous else {}
     labels = [own.batch.y for own in owns if own.batch.y is not None]
     batch = Batch(
         x={},
@@ -143,7 +146,7 @@ def minibatches(spy: Eavesdropper, clients: Sequence[int], size: int) -> Minibat
         present=stacked([own.batch.present for own in owns]),
         quality=stacked([own.batch.quality for own in owns]),
     )
-    return Minibatches(list(chosen), stacked([own.x for own in owns]), batch, kept)
+    return Minibatches([k for k, _ in chosen], stacked([own.x for own in owns]), batch, kept)
 
 
 def stacked(states: Sequence[State]) -> State:
@@ -155,15 +158,14 @@ def _row(states: State, place: Tensor) -> State:
     return {name: value[place] for name, value in states.items()}
 
 
-def _chosen(spy: Eavesdropper, client: int, size: int) -> Samples | None:
-    """Return some of a client's samples at random, first those of which it has most; None if it has not so many."""
+def _chosen(spy: Eavesdropper, client: int, size: int) -> list[Samples]:
+    """Return minibatches of a client's samples at random, first those of which it has most; small ones several."""
     own = spy.own(client)
     count = len(own.batch.mask)
-    if count < size:
-        return None
     order = permutation(spy.seed, "audit/samples", count, client=client)
     lacking = -torch.stack(list(own.batch.good().values())).sum(0).cpu().numpy()[order]
-    return own.of(torch.from_numpy(order[lacking.argsort(kind="stable")][:size]).to(spy.client.device))
+    rows = torch.from_numpy(order[lacking.argsort(kind="stable")]).to(spy.client.device)
+    return [own.of(some) for some in torch.split(rows[: max(size, FEWEST)], size) if len(some) == size]
 
 
 def gradient_inversion(
@@ -227,12 +229,12 @@ def _as_wide(flags: Tensor, like: Tensor) -> Tensor:
 
 
 def _arriving(spy: Eavesdropper, step: Step, true: Minibatches) -> Tensor:
-    """Return the clients' updates as they arrive under each protection, (K * protections, D)."""
+    """Return the updates as they arrive under each protection, (K * protections, D)."""
     made = {name: value.detach() for name, value in step.updates(true.x, true.batch, true.kept).items()}
     rows = []
     for k, client in enumerate(true.clients):
         update = {name: value[k] for name, value in made.items()}
-        drawn = spy.normal("update", client, sum(value.numel() for value in update.values()))
+        drawn = spy.normal(f"update/{k}", client, sum(value.numel() for value in update.values()))
         for protection in PROTECTIONS:
             arrived = arriving_update(update, protection, drawn, spy.client.expected)
             rows.append(torch.cat([arrived[name].flatten() for name in update]))
@@ -245,13 +247,13 @@ def _start(spy: Eavesdropper, true: Minibatches) -> PerModality:
     found = {}
     for m in spy.sensors:
         means = torch.stack([torch.stack([spy.start(m, label) for label in own]) for own in true.batch.y.tolist()])
-        apart = [spy.normal(f"start/{m}", client, *means.shape[1:]) for client in true.clients]
+        apart = [spy.normal(f"start/{m}/{k}", client, *means.shape[1:]) for k, client in enumerate(true.clients)]
         found[m] = (means + APART * torch.stack(apart)).repeat_interleave(len(PROTECTIONS), 0)
     return found
 
 
 def _compared(spy: Eavesdropper, true: Minibatches, k: int, found: PerModality) -> Iterator[tuple[str, float, float]]:
-    """Yield the modality, nearness and that of held data, of each of a client's samples and modalities there."""
+    """Yield the modality, nearness and that of held data, of each sample of a minibatch and modality there."""
     assert true.batch.y is not None
     y = true.batch.y[k]
     near = {m: nearness(value, true.x[m][k]) for m, value in found.items()}

@@ -16,7 +16,7 @@ from motet.record.wording import listed
 
 TITLE = "What an eavesdropper recovers of clients' samples"
 _SCALES = {"auroc": ("AUROC, own samples from others", 0.5), "recovery": ("recovery of samples", 0.0)}
-"""What each is called, and where nothing is recovered."""
+"""What each is called, and where nothing is recovered; all is at 1, and every figure goes up to it."""
 _HEIGHT = 2.3
 
 
@@ -49,6 +49,8 @@ def audit_figure(found: Audit) -> Figure | None:
             shown = [line for line in lines if line.attempt.scale == scale]
             for axes, over_noise in zip(row, (False, True), strict=True):
                 _panel(axes, shown, over_noise)
+            lowest = min(leak.mean - (leak.sd or 0) for line in shown for leak in line.attempt.leaks)
+            row[0].set_ylim(min(lowest, _SCALES[scale][1]) - 0.05, 1.05)
             row[0].set_title(_SCALES[scale][0], loc="left")
         panels[-1][0].set_xlabel("bits per number")
         panels[-1][1].set_xlabel("noise")
