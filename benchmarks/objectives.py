@@ -16,7 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from studies import SEARCH_SEEDS, Figure, Point, accuracy, carry_out, command, difference, search, with_interval
+from studies import (
+    SEARCH_SEEDS,
+    Figure,
+    Point,
+    accuracy,
+    carry_out,
+    command,
+    difference,
+    left_out,
+    search,
+    with_interval,
+)
 
 from motet.learn.recipe import RECIPES
 from motet.record.result import Result
@@ -104,13 +115,6 @@ def measure(name: str) -> dict[str, list[Result]]:
     study = STUDIES[name]
     points = {recipe: {"recipe": recipe, **point} for recipe, point in chosen(name).items()}
     return carry_out(study.settings, FOLDER / name / "test", points, study.seeds)
-
-
-def left_out(result: Result) -> float:
-    """Return the mean accuracy with one modality left out; with two, of each alone."""
-    present = result.tail.accuracy_by_present
-    most = max(key.count("+") for key in present)
-    return float(np.mean([value for key, value in present.items() if key.count("+") == most - 1]))
 
 
 def spread(result: Result) -> float:

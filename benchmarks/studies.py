@@ -64,6 +64,13 @@ def accuracy(result: Result) -> float:
     return result.tail.accuracy
 
 
+def left_out(result: Result) -> float:
+    """Return the mean accuracy with one modality left out; with two, of each alone."""
+    present = result.tail.accuracy_by_present
+    most = max(key.count("+") for key in present)
+    return float(np.mean([value for key, value in present.items() if key.count("+") == most - 1]))
+
+
 def difference(ours: list[Result], theirs: list[Result], figure: Figure = accuracy) -> tuple[float, float, float]:
     """Return the mean of paired differences in points, and its 95 % interval."""
     values = [100 * (figure(a) - figure(b)) for a, b in zip(ours, theirs, strict=True)]
