@@ -53,31 +53,33 @@ needs the extra `motet[privacy]` (dp-accounting) and prints what was spent.
 ## What it means
 
 - **By the server.** The server clips each client's update (`--update-clip`) and its prototypes with their counts, as
-  one vector (`--prototype-clip`), adds Gaussian noise to the sums, and divides by how many clients it expects, which it
-  knows beforehand. Two states of the world are neighbours where one client holds its samples, or nothing. Clients are
-  drawn independently (`--sampling poisson`), as the accountant assumes. The server sees what each client sends: it must
-  be trusted, and so must whoever can read its memory.
-- **By each device.** A device clips and adds noise before it sends, all parameters and classes whether it has anything
-  to say of them or not; the server need not be trusted with content. Neighbours differ in all that one device holds,
-  so noise is for twice the bound, and being drawn hides nothing, for the server sees who sends: what the device that
-  sends most often spends is counted. Noise adds up over devices; this needs very many of them. A hostile device keeps to
-  no bound here; what is let in is what `--norm-bound` allows.
-- **What is covered** is what devices are sent: the model, and the prototypes. What an experiment records of its clients
-  (history, report, checkpoints) is not, nor is a run that ends because a client's training gives no finite numbers.
+  one vector (`--prototype-clip`), adds Gaussian noise to the sums, and divides by how many clients it expects, which
+  it knows beforehand. Two states of the world are neighbours where one client holds its samples, or nothing. Clients
+  are drawn independently (`--sampling poisson`), as the accountant assumes. The server sees what each client sends:
+  it must be trusted, and so must whoever can read its memory.
+- **By each device.** A device clips and adds noise before it sends, all parameters and classes whether it has
+  anything to say of them or not; the server need not be trusted with content. Neighbours differ in all that one
+  device holds, so noise is for twice the bound, and being drawn hides nothing, for the server sees who sends: what
+  the device that sends most often spends is counted. Noise adds up over devices; this needs very many of them. A
+  hostile device keeps to no bound here; what is let in is what `--norm-bound` allows.
+- **What is covered** is what devices are sent: the model, and the prototypes. What an experiment records of its
+  clients (history, report, checkpoints) is not, nor is a run that ends because a client's training gives no finite
+  numbers.
 - **What counts as known.** How many clients there are, and how many have which modality; the means and deviations of
-  channels, by which devices scale their samples: under privacy they are not sent, and results here use the exact ones.
-- **What stays open.** Secure aggregation is out of scope: with it devices could share the noise between them and still
-  hide from the server; without it one has to trust either the server or one's own noise. Noise is drawn in floating
-  point, whose gaps an attacker with the exact sums may use. A choice of settings by accuracy on clients' data spends
-  privacy that nobody counts here.
+  channels, by which devices scale their samples: under privacy they are not sent, and results here use the exact
+  ones.
+- **What stays open.** Secure aggregation is out of scope: with it devices could share the noise between them and
+  still hide from the server; without it one has to trust either the server or one's own noise. Noise is drawn in
+  floating point, whose gaps an attacker with the exact sums may use. A choice of settings by accuracy on clients'
+  data spends privacy that nobody counts here.
 - **Simulated.** In a simulation a seed draws the noise, so that a run can be repeated to the bit. That shows what
   privacy costs, and protects nobody.
 - **Refused** is what would reach devices besides: `--flags assessed`, weights by samples, residual memory, SCAFFOLD's
   variates, dominance scores, fusion weights fitted on samples held out, aggregates other than the mean.
-- **The budget.** Without `--noise-multiplier` the noise is what spends `--epsilon` in all rounds; with it, the run stops
-  before it would spend more. What is spent follows from the privacy loss distribution, rounded up to .001 a loss. Updates
-  and prototypes share the budget: each has noise sqrt(2) times what it would have alone. A class counts as known to the
-  server once its noised count is four deviations above nothing."""
+- **The budget.** Without `--noise-multiplier` the noise is what spends `--epsilon` in all rounds; with it, the run
+  stops before it would spend more. What is spent follows from the privacy loss distribution, rounded up to .001 a
+  loss. Updates and prototypes share the budget: each has noise sqrt(2) times what it would have alone. A class counts
+  as known to the server once its noised count is four deviations above nothing."""
 
 
 def settings(**more: object) -> Point:
@@ -162,8 +164,8 @@ def page() -> str:
 Measured with `benchmarks/privacy.py`: {EVERY["clients"]} simulated people, {EVERY["participation"]:.0%} of them drawn
 for each round, {EVERY["rounds"]} rounds, {SEEDS} seeds, by the server. The bound of updates was chosen from
 {", ".join(f"{value:g}" for value in sorted(GRID["update_clip"]))} by accuracy on people held out of training, at
-epsilon {CHOSEN_AT}, for each recipe. The bound of prototypes and the rate are the same for all and were not searched, so
-that no noise and all the noise go at one rate. Differences are paired, in points, with 95 % intervals (Student's t).
+epsilon {CHOSEN_AT}, for each recipe. The bound of prototypes and the rate are the same for all and were not searched,
+so that no noise and all the noise go at one rate. Differences are paired, in points, with 95 % intervals (Student's t).
 Separation is the silhouette of the classes' prototypes: noise pulls it about.
 
 ```
