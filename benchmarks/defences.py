@@ -192,12 +192,25 @@ def rejection(partition: str, found: Mapping[Cell, list[Result]]) -> str:
     return "\n".join(f"- {partition}: {sentence}." for sentence in told)
 
 
+def certain(found: Mapping[str, Mapping[Cell, list[Result]]]) -> str:
+    """Say where poisoned prototypes do harm for certain, as there is nothing to reject for elsewhere."""
+    harmed = []
+    for partition, runs in found.items():
+        clean, _, poisoned, _ = runs.values()
+        harmed += [f"{name}, {partition}" for name, own in FIGURES.items() if difference(poisoned, clean, own)[2] < 0]
+    if not harmed:
+        return (
+            "Poisoning does no harm for certain in any of these, so that rejecting mends anything is not shown either."
+        )
+    return f"Poisoning does harm for certain here: {'; '.join(harmed)}."
+
+
 def prototypes_section() -> str:
     """Return the section about poisoned prototypes."""
     measured = {partition: prototypes(partition) for partition in PARTITIONS}
     found = {partition: runs for partition, (_, runs) in measured.items()}
     rates = ", ".join(f"{rate['lr']:g} ({partition})" for partition, (rate, _) in measured.items())
-    said = "\n".join(rejection(partition, runs) for partition, runs in found.items())
+    sentences = "\n".join(rejection(partition, runs) for partition, runs in found.items())
     return f"""## Prototypes
 
 Recipe `pmm`; half the client-rounds lack a modality, and prototypes stand in for it. Hostile clients send each class's
@@ -211,7 +224,8 @@ motet run {command({**EVERY, **PROTOTYPES})} PARTITION --lr LR [{command(hostile
 
 {prototypes_table(found)}
 
-{said}
+{sentences}
+- {certain(found)}
 """
 
 
@@ -227,10 +241,15 @@ of {SEEDS} seeds. Accuracies are on the test split, means over the last ten roun
 far it is from that of the mean with nobody hostile, paired by seed, in points, with its 95 % interval (Student's t).
 The learning rate is what is best with that mean and nobody hostile on samples held out of training (others with each of
 {SEARCH_SEEDS} seeds), of {", ".join(f"{rate:g}" for rate in sorted(GRID["lr"]))}; all cells of a table share it.
-Trimmed mean, Krum and multi-Krum are told how many are hostile, which nobody knows outside of a study. Which defence is
-best is read off the same figures.
+
+Trimmed mean, Krum and multi-Krum are told how many are hostile, which nobody knows outside of a study. SSCA was not
+made as a defence. Which defence does best is read off the same figures.
+
+What hostile clients do:
 
 {attacks}
+
+What the server does:
 
 {defences}
 
