@@ -172,7 +172,7 @@ class PrivacySettings(Settings):
     privacy: Literal["none", "server", "device"] = Field(
         "none", description="who adds noise that hides a client: none, the server (which is trusted) or each device"
     )
-    epsilon: Positive | None = Field(
+    epsilon: Annotated[float, Field(gt=0, le=100)] | None = Field(
         None, description="budget: the run stops before it spends more [default: none, and --noise-multiplier decides]"
     )
     delta: Annotated[float, Field(gt=0, lt=1)] = Field(1e-5, description="delta of the budget; below 1 / clients")

@@ -127,7 +127,7 @@ def test_the_last_round_is_the_last_that_is_paid_for(epsilon: float, multiplier:
 
 
 def test_a_budget_that_does_not_last_for_a_round_is_refused() -> None:
-    with pytest.raises(InputError, match=r"one round spends an epsilon of 10\.8 with --noise-multiplier 0\.5, more"):
+    with pytest.raises(InputError, match=r"one round spends an epsilon of 10 with --noise-multiplier 0\.5, more"):
         budget(probability=1.0, epsilon=1, noise_multiplier=0.5)
 
 
@@ -136,8 +136,7 @@ def test_a_budget_that_no_noise_keeps_is_refused() -> None:
         budget(1000, probability=1.0, epsilon=0.001)
 
 
-def test_a_budget_beyond_reason_gets_the_least_noise() -> None:
-    assert budget(1, probability=1.0, epsilon=1e6).multiplier == LEAST_NOISE
+def test_where_nobody_sends_the_least_noise_will_do() -> None:
     assert budget(sent=[0], privacy="device", epsilon=1).multiplier == LEAST_NOISE
 
 

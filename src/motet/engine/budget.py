@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,8 @@ from motet.errors import InputError
 
 GRID = 1e-3
 """Of privacy losses, which are rounded up to it: 50 ms an answer, and at most so much too much a round."""
+MOST_NOISE = 1e5
+"""In clips; a budget that even this does not keep is below what the grid can tell."""
 
 
 class Budget:
@@ -45,7 +48,7 @@ class Budget:
     def __init__(self, settings: PrivacySettings, probability: float, sent: Sequence[int]) -> None:
         self._events = _library()
         self._settings, self._probability, self._sent = settings, probability, sent
-        self.multiplier = settings.noise_multiplier or self._calibrated()
+        self.multiplier = settings.noise_multiplier or self._calibrated(settings.epsilon or math.inf)
         self.rounds = len(sent)
         if settings.epsilon is not None:
             self.rounds = bisect_right(range(1, len(sent) + 1), settings.epsilon, key=self.spent)
@@ -59,9 +62,12 @@ class Budget:
         """Return the epsilon after so many rounds."""
         return self._epsilon(self.multiplier, rounds)
 
+    def _times(self, rounds: int) -> int:
+        """Return how many rounds count; whom the server draws is part of what hides them, and of devices no secret."""
+        return self._sent[rounds - 1] if rounds and self._settings.privacy == "device" else rounds
+
     def _epsilon(self, multiplier: float, rounds: int) -> float:
-        by_devices = self._settings.privacy == "device"
-        times = self._sent[rounds - 1] if rounds and by_devices else rounds  # who was drawn is no secret of devices
+        times = self._times(rounds)
         if times == 0:
             return 0.0
         accountant = self._accountant().compose(self._event(multiplier), times)
@@ -73,24 +79,27 @@ class Budget:
             return self._events.GaussianDpEvent(multiplier / 2)
         return self._events.PoissonSampledDpEvent(self._probability, self._events.GaussianDpEvent(multiplier))
 
-    def _calibrated(self) -> float:
+    def _calibrated(self, epsilon: float) -> float:
         """Return the least noise with which all rounds together stay within the budget."""
-        epsilon, rounds = self._settings.epsilon, len(self._sent)
-        if epsilon is None or self._epsilon(LEAST_NOISE, rounds) <= epsilon:
-            return LEAST_NOISE
-        times = self._sent[-1] if self._settings.privacy == "device" else rounds
-        try:
-            found = self._events.calibrate_dp_mechanism(
-                self._accountant,
-                lambda multiplier: self._events.SelfComposedDpEvent(self._event(multiplier), times),
-                epsilon,
-                self._settings.delta,
-                self._events.LowerEndpointAndGuess(LEAST_NOISE, 1.0),
-            )
-        except self._events.mechanism_calibration.NoBracketIntervalFoundError:
-            raise InputError(
-                f"no noise keeps {rounds} rounds within --epsilon {epsilon:g}: raise it, or have fewer --rounds"
-            ) from None
+        rounds, high = len(self._sent), 1.0
+        while self._epsilon(high, rounds) > epsilon:
+            if high > MOST_NOISE:
+                raise InputError(
+                    f"no noise keeps {rounds} rounds within --epsilon {epsilon:g}: raise it, or have fewer --rounds"
+                )
+            high *= 2
+        low = high / 2
+        while self._epsilon(low, rounds) <= epsilon:  # from above: little noise takes long to count
+            if low == LEAST_NOISE:
+                return LEAST_NOISE
+            high, low = low, max(low / 2, LEAST_NOISE)
+        found = self._events.calibrate_dp_mechanism(
+            self._accountant,
+            lambda multiplier: self._events.SelfComposedDpEvent(self._event(multiplier), self._times(rounds)),
+            epsilon,
+            self._settings.delta,
+            self._events.ExplicitBracketInterval(low, high),
+        )
         return float(found)
 
     def _accountant(self) -> Any:
