@@ -28,6 +28,8 @@ MORE = ("fedavg", "fedproto", "moon", "scaffold", "ogm-ge", "fedcmi", "fedmchain
 """Those whose further cost flags have no part in; a round of fedmchain goes over the samples once for each modality."""
 UPLOADS = ("dense", "q8", "topk", "topk+memory+q8", "topk+memory+q8+deflate")
 """Of fedavg; what they select, quantise and count."""
+EPOCHS = (1, 5)
+"""Local epochs beside which uploads are timed: one step is the least that a client can do, five are what many do."""
 ROUGH = {"missing_rate": 0.5, "degraded_rate": 0.5}
 CLIENTS, SAMPLES = 100, 20
 
@@ -92,8 +94,10 @@ def main() -> None:
     recipes = {name: {"recipe": name} for name in RECIPES}
     rows = {flags: measure(data, recipes, flags, options.rounds) for flags in ("oracle", "assessed")}
     more = measure(data, {name: {"recipe": name} for name in MORE}, "oracle", options.rounds)
-    codings = {upload: {"recipe": "fedavg", "upload": upload} for upload in UPLOADS}
-    uploads = measure(data, codings, "oracle", options.rounds)
+    uploads = {}
+    for epochs in EPOCHS:
+        codings = {name: {"recipe": "fedavg", "upload": name, "local_epochs": str(epochs)} for name in UPLOADS}
+        uploads[epochs] = measure(data, codings, "oracle", options.rounds)
     nothing = {}
     for clients in (100, 1000):
         kinds = {"objective": "late", "features": 1}

@@ -75,11 +75,12 @@ def methods(measured: dict[str, Any]) -> str:
         rows.append(
             f"| `{recipe}` | {statistics.median(seconds) / statistics.median(measured['more']['fedavg']):.2f} |"
         )
-    rows += ["", "| upload of `fedavg` | round |", "|---|---|"]
-    for upload, seconds in measured.get("uploads", {}).items():
-        rows.append(
-            f"| `{upload}` | {statistics.median(seconds) / statistics.median(measured['uploads']['dense']):.2f} |"
-        )
+    uploads = measured["uploads"]
+    heads = [f"{epochs} local {'epoch' if epochs == '1' else 'epochs'}, of dense" for epochs in uploads]
+    rows += ["", f"| upload of `fedavg` | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for upload in next(iter(uploads.values())):
+        ratios = [statistics.median(own[upload]) / statistics.median(own["dense"]) for own in uploads.values()]
+        rows.append(f"| `{upload}` | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |")
     nothing = [
         f"{statistics.median(seconds) / int(clients) * 1e3:.3f} ms in the {engine} at {int(clients):,} clients"
         for clients, engines in measured["nothing"].items()
