@@ -186,7 +186,9 @@ def main() -> None:
     if found := read("rivals"):
         parts += ["## Against other simulators", OTHERS, rivals(found)]
     if found := read("methods"):
-        setting = "100 clients with 20 samples, sensors missing and degraded half of the time; medians of 30 rounds. "
+        rounds = len(found["recipes"]["oracle"]["fedavg"])
+        setting = "100 clients with 20 samples, sensors missing and degraded half of the time; "
+        setting += f"medians of {rounds} rounds. "
         setting += "A round of fedmchain goes over the samples once for each of the two modalities."
         parts += ["## What methods cost", setting, methods(found)]
     if found := read("growth"):

@@ -161,13 +161,13 @@ def page() -> str:
 
 ## Accuracy against epsilon
 
-Measured with `benchmarks/privacy.py`: {EVERY["clients"]} simulated people, {EVERY["participation"]:.0%} of them drawn for
-each round, {EVERY["rounds"]} rounds, {SEEDS} seeds, by the server. The bound of updates was chosen from
-{", ".join(f"{value:g}" for value in sorted(GRID["update_clip"]))} by accuracy on people held out of training, at epsilon
-{CHOSEN_AT}, for each recipe, and kept at every epsilon; so recipes with other bounds are no contest at a small one. The
-bound of prototypes and the rate are the same for all and were not searched, so that no noise and all the noise go at
-one rate. Differences are paired, in points, with 95 % intervals (Student's t). Separation is the silhouette of the
-classes' prototypes: noise pulls it about.
+Measured with `benchmarks/privacy.py`: {EVERY["clients"]} simulated people, {EVERY["participation"]:.0%} of them drawn
+for each round, {EVERY["rounds"]} rounds, {SEEDS} seeds, by the server. The bound of updates was chosen from
+{", ".join(f"{value:g}" for value in sorted(GRID["update_clip"]))} by accuracy on people held out of training, at
+epsilon {CHOSEN_AT}, for each recipe, and kept at every epsilon; so recipes with other bounds are no contest at a small
+one. The bound of prototypes and the rate are the same for all and were not searched, so that no noise and all the noise
+go at one rate. Differences are paired, in points, with 95 % intervals (Student's t). Separation is the silhouette of
+the classes' prototypes: noise pulls it about.
 
 ```
 motet run {command(EVERY)} ROW --seed SEED
