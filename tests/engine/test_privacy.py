@@ -24,6 +24,10 @@ from motet.engine.run import Runner, run
 from motet.engine.state import initial_state
 from motet.engine.watch import Watch
 from motet.errors import InputError
+from motet.record.report.setting import setting
+from motet.record.table import run_rows
+from motet.record.warnings import run_warnings
+from motet.record.wording import number
 from motet.wire.ledger import Ledger
 from motet.wire.message import encode
 from twins import assert_states_close, assert_twins
@@ -202,6 +206,23 @@ def test_a_run_stops_before_it_spends_more_than_its_budget(tmp_path: Path) -> No
     assert done.federation.budget.spent(rounds) <= 4 < done.federation.budget.spent(rounds + 1)
     assert done.result.privacy is not None
     assert done.result.privacy.rounds_asked == 40
+
+
+@by_both
+def test_table_and_report_say_what_is_spent_and_that_it_is_simulated(by: str) -> None:
+    result = finish(**{**PRIVATE, "privacy": by, "noise_multiplier": None}, epsilon=8, rounds=2).result
+    assert result.privacy is not None
+    noise = {"server": "the server", "device": "each device"}[by]
+    words = f"epsilon 8 at delta 1e-05, noise by {noise} ({number(result.privacy.noise_multiplier)} clips)"
+    assert ("simulated privacy", words) in run_rows(result)
+    assert dict(setting([result], result.config))["Simulated privacy"].startswith(words)
+    assert not any("budget" in warning for warning in run_warnings(result))
+
+
+def test_a_budget_that_ended_early_is_warned_of() -> None:
+    result = finish(**{**PRIVATE, "noise_multiplier": 4.0}, epsilon=4.0, rounds=40).result
+    said = f"The budget of privacy ended before the last round ({result.bytes.rounds} of 40 rounds): more noise lasts"
+    assert any(warning.startswith(said) for warning in run_warnings(result))
 
 
 def test_what_devices_were_told_beforehand_is_not_sent() -> None:
