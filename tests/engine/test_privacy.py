@@ -217,6 +217,7 @@ def test_table_and_report_say_what_is_spent_and_that_it_is_simulated(by: str) ->
     assert ("simulated privacy", words) in run_rows(result)
     assert dict(setting([result], result.config))["Simulated privacy"].startswith(words)
     assert not any("budget" in warning for warning in run_warnings(result))
+    assert result.assessment is None  # nothing was
 
 
 def test_a_budget_that_ended_early_is_warned_of() -> None:

@@ -157,7 +157,7 @@ def _online(state: ServerState) -> Online | None:
 
 
 def _assessment(federation: Federation, state: ServerState) -> Assessment | None:
-    if not federation.method.uses_quality:
+    if not federation.method.uses_quality or federation.config.assessment.flags == "none":
         return None
     flags = state.flags
     return Assessment(
