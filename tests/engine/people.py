@@ -67,6 +67,17 @@ class Impatient(Watch):
             signal.raise_signal(signal.SIGINT)
 
 
+class Heard(Watch):
+    """Notes what it hears."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, int]] = []
+
+    def over(self, items: Any, what: str) -> Any:
+        self.said.append((what, len(items)))
+        return items
+
+
 def run_with_breaks(config: Config, data: ArrayDataset, path: Path) -> Finished:
     """Carry out a run of five rounds that is stopped after the first and the third, and gone on with."""
     folder = RunFolder.create(path, config.flat())

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from people import finish, people
+from people import Heard, finish, people
 
 from motet.data.dataset import ArrayDataset, Modality
 from motet.engine.audit.eavesdrop import eavesdrop
@@ -146,17 +146,6 @@ def test_minibatches_are_a_clients_own_samples_each_once() -> None:
         assert [int((own == sample).all((1, 2)).sum()) for sample in chosen] == [1] * max(4, size)
         assert len(chosen.unique(dim=0)) == max(4, size)
         assert all(bool(there.all()) for there in found.batch.present.values())  # those with every modality first
-
-
-class Heard(Watch):
-    """Notes what it hears."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[str, int]] = []
-
-    def over(self, items: Any, what: str) -> Any:
-        self.said.append((what, len(items)))
-        return items
 
 
 def test_who_waits_hears_of_each_attack() -> None:

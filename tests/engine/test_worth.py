@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
-from people import finish, people
+from people import Heard, finish, people
 
 from motet.data.dataset import ArrayDataset, Modality
 from motet.engine.run import Finished
@@ -97,17 +96,6 @@ def test_eight_modalities_are_the_most() -> None:
     check_adds_up(found.overall, found.chance)
     with pytest.raises(InputError, match=r"9 modalities have 512 subsets.*8 at most, chosen by --modalities"):
         worth(finish(with_more(7), rounds=1))
-
-
-class Heard(Watch):
-    """Notes what it hears."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[str, int]] = []
-
-    def over(self, items: Any, what: str) -> Any:
-        self.said.append((what, len(items)))
-        return items
 
 
 def test_who_waits_hears_of_each_subset() -> None:

@@ -14,7 +14,7 @@ from motet.config import Config
 from motet.learn.attack import Attack
 from motet.learn.method import Method
 from motet.learn.sample import Batch, PerModality
-from motet.nets.network import State
+from motet.nets.network import State, as_wide
 from motet.random import generator, permutation
 from motet.stream.view import View
 
@@ -110,4 +110,4 @@ def _attack(name: str | None) -> Attack:
 def _put(rows: Tensor, place: int, value: Tensor) -> Tensor:
     """Return rows with another one in a place."""
     there = torch.arange(len(rows), device=rows.device) == place
-    return torch.where(there.reshape(-1, *[1] * (rows.dim() - 1)), value, rows)
+    return torch.where(as_wide(there, rows), value, rows)

@@ -21,7 +21,7 @@ from motet.engine.client import Client
 from motet.engine.many import Forward, Many, Trained, after
 from motet.engine.outcome import Floats, Outcome
 from motet.engine.private import owned
-from motet.engine.rows import Rectangle, consecutive
+from motet.engine.rows import Rectangle, consecutive, stacked
 from motet.engine.sender import Update
 from motet.engine.state import Shared
 from motet.errors import MotetError
@@ -115,10 +115,10 @@ class Block:
         every = [self.client.begin(shared, private) for private in privates]
         same = all(begun.model is shared["model"] for begun in every)
         return Begun(
-            model=shared["model"] if same else _stacked([begun.model for begun in every]),
-            own=_stacked([begun.own for begun in every]),
+            model=shared["model"] if same else stacked([begun.model for begun in every]),
+            own=stacked([begun.own for begun in every]),
             common=every[0].common,
-            residual=_stacked([begun.residual for begun in every]),
+            residual=stacked([begun.residual for begun in every]),
         )
 
     def _first(self, start: State, phase: Phase, batch: Batch, places: Rectangle) -> Forward | None:
@@ -252,11 +252,6 @@ class Block:
             return None, kept
         change = {n: found[n] - own[n] for n in trained.moved if bool(steps[n].any())}
         return uploads(change, {name: steps[name] > 0 for name in change}) if change else None, kept
-
-
-def _stacked(states: list[State]) -> State:
-    """Stack states, (K, ...)."""
-    return {name: torch.stack([state[name] for state in states]) for name in states[0]}
 
 
 def _lengths(trained: Trained) -> Tensor:

@@ -174,10 +174,12 @@ class Client:
 
     def samples(self, x: PerModality) -> PerModality:
         """Return samples as encoders take them, on the device that computes."""
+        return self.method.network.prepare(self.typed(x))
+
+    def typed(self, x: PerModality) -> PerModality:
+        """Return samples as sensors deliver them, in the model's type, on the device that computes."""
         there = {m: value.to(self.device) for m, value in x.items()}
-        return self.method.network.prepare(
-            {m: value.to(self.dtype) if value.is_floating_point() else value for m, value in there.items()}
-        )
+        return {m: value.to(self.dtype) if value.is_floating_point() else value for m, value in there.items()}
 
     def look(self, round: int, params: State, batch: Batch, view: View) -> PerModality:  # noqa: A002
         """Encode the view with the model received; only the arrivals where nothing else is looked at."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from motet.config import TrainingSettings
-from motet.nets.network import State
+from motet.nets.network import State, as_wide
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -41,7 +41,7 @@ class Optimiser:
             Who has a minibatch; for the others nothing changes, neither the parameter nor any moment.
         """
         everyone = bool(active.all())
-        rows = active.reshape(-1, *[1] * (gradient.dim() - 1))
+        rows = as_wide(active, gradient)
         if self.settings.optimizer == "adam":
             change = self._adam(name, gradient, rows, everyone)
         else:

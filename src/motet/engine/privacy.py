@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from motet.config import Config
+from motet.config import Config, PrivacySettings
 from motet.engine.budget import Budget
 from motet.engine.participants import expected_share, participants
 from motet.errors import InputError
@@ -112,7 +113,13 @@ def budget_for(config: Config, clients: int) -> Budget | None:
     took = np.zeros((rounds, clients), dtype=np.int64)
     for number in range(1, rounds + 1):
         took[number - 1, participants(config, clients, number)] = 1
-    return Budget(config.privacy, expected_share(config, clients), took.cumsum(0).max(1).tolist())
+    return _budget(config.privacy, expected_share(config, clients), tuple(took.cumsum(0).max(1).tolist()))
+
+
+@cache
+def _budget(settings: PrivacySettings, probability: float, sent: tuple[int, ...]) -> Budget:
+    """Return a budget, which is asked for when a run is checked and when it begins: noise is looked for once."""
+    return Budget(settings, probability, sent)
 
 
 def private_shapes(method: Method) -> dict[str, dict[str, tuple[int, ...]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from motet.learn.sample import Batch, PerModality
+from motet.nets.network import State
 
 
 def take_rows(batch: Batch, rows: slice | Tensor) -> Batch:
@@ -27,6 +28,11 @@ def take_rows(batch: Batch, rows: slice | Tensor) -> Batch:
         received=chosen(batch.received),
         previous=chosen(batch.previous),
     )
+
+
+def stacked(states: Sequence[State]) -> State:
+    """Stack what clients, or their minibatches, have under the same names, (K, ...)."""
+    return {name: torch.stack([state[name] for state in states]) for name in states[0]}
 
 
 class Rectangle(NamedTuple):

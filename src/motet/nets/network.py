@@ -14,6 +14,11 @@ from torch.func import functional_call
 State = dict[str, Tensor]
 
 
+def as_wide(numbers: Tensor, like: Tensor) -> Tensor:
+    """Return numbers (K, ...) of clients with as many dimensions as their tensors (K, ..., *shape)."""
+    return numbers.reshape(*numbers.shape, *[1] * (like.dim() - numbers.dim()))
+
+
 class Network:
     """Parts without state of their own: parameters are passed in at every call.
 

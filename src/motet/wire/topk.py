@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from motet.nets.network import State
+from motet.nets.network import State, as_wide
 
 _UNSIGNED = {4: np.uint32, 8: np.uint64}
 _HIGH = {4: 13, 8: 16}
@@ -105,14 +105,12 @@ def sparsify(
             sent[name] = own.reshape(delta[name].shape)
             if memory is not None:
                 rest = full[name] - sent[name]
-                left[name] = rest if bool(held[name].all()) else torch.where(_rows(held[name], rest), rest, left[name])
+                left[name] = (
+                    rest if bool(held[name].all()) else torch.where(as_wide(held[name], rest), rest, left[name])
+                )
     return {name: sent[name] for name in delta}, left
 
 
 def _of_holders(values: Tensor, held: Tensor) -> Tensor:
     """Return the rows of those who have them, and zeros for the others."""
-    return values if bool(held.all()) else torch.where(_rows(held, values), values, 0)
-
-
-def _rows(flags: Tensor, like: Tensor) -> Tensor:
-    return flags.reshape(-1, *[1] * (like.dim() - 1))
+    return values if bool(held.all()) else torch.where(as_wide(held, values), values, 0)

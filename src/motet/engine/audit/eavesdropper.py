@@ -121,7 +121,4 @@ class Eavesdropper:
     def _samples(self, view: View) -> Samples:
         quality = self.client.assessor.score(view, self.state.shared["quality"])
         x = {m: torch.from_numpy(np.ascontiguousarray(value)) for m, value in view.x.items()}
-        there = {m: value.to(self.client.device) for m, value in x.items()}
-        dtype = self.client.dtype
-        raw = {m: value.to(dtype) if value.is_floating_point() else value for m, value in there.items()}
-        return Samples(raw, self.client.batch(view, quality))
+        return Samples(self.client.typed(x), self.client.batch(view, quality))

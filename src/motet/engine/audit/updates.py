@@ -15,13 +15,13 @@ from motet.engine.audit.descent import descend
 from motet.engine.audit.eavesdropper import Eavesdropper, Samples
 from motet.engine.audit.protection import PROTECTIONS, arriving_update
 from motet.engine.audit.tally import Cell
-from motet.engine.rows import take_rows
+from motet.engine.rows import stacked, take_rows
 from motet.engine.watch import Watch
 from motet.learn.method import Method
 from motet.learn.objective import Phase
 from motet.learn.sample import Batch, PerModality
 from motet.measure.recovery import held_nearness, matched, nearness
-from motet.nets.network import State
+from motet.nets.network import State, as_wide
 from motet.random import permutation
 
 FEWEST = 4
@@ -149,11 +149,6 @@ def minibatches(spy: Eavesdropper, clients: Sequence[int], size: int) -> Minibat
     return Minibatches([k for k, _ in chosen], stacked([own.x for own in owns]), batch, kept)
 
 
-def stacked(states: Sequence[State]) -> State:
-    """Stack states, (K, ...)."""
-    return {name: torch.stack([state[name] for state in states]) for name in states[0]}
-
-
 def _row(states: State, place: Tensor) -> State:
     return {name: value[place] for name, value in states.items()}
 
@@ -208,7 +203,7 @@ def invert(
         One item a step.
     steps : int
     """
-    there = {m: _as_wide(given.batch.present[m], value) for m, value in start.items()}
+    there = {m: as_wide(given.batch.present[m], value) for m, value in start.items()}
 
     def miss(x: PerModality) -> Tensor:
         samples = {**given.x, **{m: value * there[m] for m, value in x.items()}}
@@ -222,10 +217,6 @@ def invert(
 def flat(updates: State) -> Tensor:
     """Return updates (P, ...) as one row for each problem, (P, D)."""
     return torch.cat([value.flatten(1) for value in updates.values()], dim=1)
-
-
-def _as_wide(flags: Tensor, like: Tensor) -> Tensor:
-    return flags.reshape(*flags.shape, *[1] * (like.dim() - flags.dim()))
 
 
 def _arriving(spy: Eavesdropper, step: Step, true: Minibatches) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from motet.nets.network import State
+from motet.nets.network import State, as_wide
 
 
 def clipped(content: State, bound: float) -> State:
@@ -31,4 +31,4 @@ def clipped(content: State, bound: float) -> State:
         return rows
     lengths: Tensor = torch.stack([value.reshape(len(value), -1).norm(dim=1) for value in rows.values()]).norm(dim=0)
     scale = bound / lengths.clamp(min=bound)
-    return {name: value * scale.reshape(-1, *[1] * (value.dim() - 1)) for name, value in rows.items()}
+    return {name: value * as_wide(scale, value) for name, value in rows.items()}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from motet.learn.aggregate import Aggregate, stepped
 from motet.learn.privacy import clipped
-from motet.nets.network import State
+from motet.nets.network import State, as_wide
 
 
 class PrivateMean(Aggregate):
@@ -32,7 +32,7 @@ class PrivateMean(Aggregate):
         return dict(self.noise)
 
     def add(self, accumulator: State, deltas: State, held: Mapping[str, Tensor], weights: Tensor) -> State:
-        rows = {n: torch.where(held[n].reshape(-1, *[1] * (v.dim() - 1)), v, 0) for n, v in deltas.items()}
+        rows = {n: torch.where(as_wide(held[n], v), v, 0) for n, v in deltas.items()}
         rows = rows if self.bound is None else clipped(rows, self.bound)
         return accumulator | {name: accumulator.get(name, 0) + value.double().sum(0) for name, value in rows.items()}
 
