@@ -37,7 +37,7 @@ class Wire:
     def __init__(self, upload: str) -> None:
         self.runner: Runner = runner(engine="loop", upload=upload)
         self.before: ServerState = initial_state(self.runner.federation)
-        shared = self.runner.server.broadcast(self.before, 4, Ledger())
+        broadcast = self.runner.server.broadcast(self.before)
         expected, kinds = self.runner.client.expected, Counter[str]()
         self.messages: Messages = {}
         received = expected.received
@@ -48,10 +48,10 @@ class Wire:
             return received(kind, message)
 
         expected.received = note  # type: ignore[method-assign]
-        self.honest = list(self.runner.trainer.train(1, [0, 1, 2, HOSTILE], shared, {}))
+        self.honest = list(self.runner.trainer.train(1, [0, 1, 2, HOSTILE], broadcast, {}))
         expected.received = received  # type: ignore[method-assign]
         assert kinds.keys() == {"model", "prototypes", "quality", "scores", "drift"}
-        self.gate: Gate = self.runner._gate(shared["model"], [0, 1, 2, HOSTILE])
+        self.gate: Gate = self.runner._gate(broadcast.shared["model"], [0, 1, 2, HOSTILE])
 
     def outcome(self, kind: str, message: bytes) -> Outcome:
         """Return what the hostile client leaves, with one of its messages in place of its own."""

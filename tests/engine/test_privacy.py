@@ -41,8 +41,8 @@ def outcomes(built: Federation, noisy: bool = True) -> tuple[Runner, list[Outcom
     runner, state = Runner(built, Watch()), initial_state(built)
     if not noisy:
         without_noise(runner)
-    shared = runner.server.broadcast(state, built.clients, Ledger())
-    found: Iterator[Outcome] = runner.trainer.train(1, list(range(built.clients)), shared, state.private)
+    broadcast = runner.server.broadcast(state)
+    found: Iterator[Outcome] = runner.trainer.train(1, list(range(built.clients)), broadcast, state.private)
     return runner, list(found)
 
 

@@ -13,7 +13,6 @@ from motet.engine.run import Runner
 from motet.engine.state import initial_state
 from motet.engine.watch import Watch
 from motet.measure.meaning import agreement, separation
-from motet.wire.ledger import Ledger
 
 
 @pytest.mark.parametrize("recipe", ["pmm", "qqr"])
@@ -75,8 +74,8 @@ def test_who_did_not_train_a_modality_does_not_count() -> None:
     some = people(present={"body": (every % 4 < 2) | (every >= 4 * 18)})
     built = federation(some, engine="loop", rounds=1)
     runner, state = Runner(built, Watch()), initial_state(built)
-    shared = runner.server.broadcast(state, 4, Ledger())
-    sent = [outcome.model for outcome in runner.trainer.train(1, [0, 1, 2, 3], shared, state.private)]
+    broadcast = runner.server.broadcast(state)
+    sent = [outcome.model for outcome in runner.trainer.train(1, [0, 1, 2, 3], broadcast, state.private)]
     own = [[value for name, value in one.content.items() if "body" in name] for one in sent if one is not None]
     assert [bool(values) for values in own] == [True, True, False, False]
     norms = [sum(float((value**2).sum()) for value in values) ** 0.5 for values in own[:2]]

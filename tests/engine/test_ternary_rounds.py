@@ -98,7 +98,7 @@ def test_the_server_s_round_is_the_mean_made_ternary(monkeypatch: pytest.MonkeyP
     data = people()
     data.client = np.sort(np.random.default_rng(0).integers(0, 4, len(data.y)))
     finished = finish(data, engine=engine, chunk=4, rounds=1, **STEADY)
-    sizes = np.concatenate([outcome.view.sizes for outcome in overheard.outcomes]).astype(float)
+    sizes = np.concatenate([outcome.account.samples for outcome in overheard.outcomes]).astype(float)
     assert len(set(sizes)) > 1
     begun, after = initial_state(finished.federation).shared["model"], finished.state.shared["model"]
     for name in after:
@@ -251,7 +251,7 @@ def test_what_the_fallback_sends_is_what_was_joined(monkeypatch: pytest.MonkeyPa
     runner = Runner(made, Watch())
     state, _ = runner.step(initial_state(made), Stop())
     assert state.shared["model"] is joined[0]
-    received = runner.server.broadcast(state, 1, state.ledger)["model"]
+    received = runner.server.broadcast(state).shared["model"]
     assert all(torch.equal(received[name], value) for name, value in joined[0].items())
 
 

@@ -117,8 +117,10 @@ def test_clients_may_own_one_modality_each(case: Choices, share: float) -> None:
     for outcome in told.outcomes:
         (client,) = outcome.clients
         if client in unimodal:
-            assert all(there.all() == (m == unimodal[client]) for m, there in outcome.view.present.items())
-            assert not any(x.any() for m, x in outcome.view.x.items() if m != unimodal[client])
+            held = outcome.account
+            assert all(own == held.samples * (m == unimodal[client]) for m, own in held.present.items())
+            x = told.federation.views.view(1, client).x
+            assert not any(x[m].any() for m in x if m != unimodal[client])
 
 
 @every_case

@@ -6,18 +6,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
-from motet.measure.flags import BINS, FlagScores
+from motet.measure.flags import BINS, FlagScores, count
 
 Samples = list[tuple[int, bool]]
 samples = st.lists(st.tuples(st.integers(0, BINS), st.booleans()), min_size=1, max_size=60)
 
 
+def counted(quality: ArrayLike, degraded: ArrayLike) -> np.ndarray:
+    quality = np.asarray(quality, dtype=float)
+    return count(quality, np.asarray(degraded, dtype=bool), np.zeros(len(quality), dtype=np.int64))
+
+
 def flags(by_modality: dict[str, list[tuple[float, bool]]]) -> FlagScores:
     found = FlagScores()
     for m, pairs in by_modality.items():
-        found.add(m, np.array([q for q, _ in pairs]), np.array([bad for _, bad in pairs], dtype=bool))
+        found.add(m, counted([q for q, _ in pairs], [bad for _, bad in pairs]))
     return found
 
 
@@ -98,7 +104,7 @@ def test_bins_cost_little_of_a_continuous_score() -> None:
     quality, bad = rng.beta(2, 1, 4000), rng.random(4000) < 0.3
     quality = np.where(bad, quality**2, quality)
     found = FlagScores()
-    found.add("a", quality, bad)
+    found.add("a", counted(quality, bad))
     assert found.auroc("a") == pytest.approx(roc_auc_score(bad, -quality), abs=1e-3)
 
 
@@ -110,7 +116,7 @@ def test_bins_cost_little_of_a_continuous_score() -> None:
 def test_counts_add_up_in_any_order_and_portions(first: Samples, second: Samples) -> None:
     one, other = ([(place / BINS, bad) for place, bad in pairs] for pairs in (first, second))
     together, apart = flags({"a": [*one, *other]}), flags({"a": other})
-    apart.add("a", np.array([q for q, _ in one]), np.array([bad for _, bad in one]))
+    apart.add("a", counted([q for q, _ in one], [bad for _, bad in one]))
     assert np.array_equal(apart.counts["a"], together.counts["a"])
     assert together.counts["a"].sum() == len(one) + len(other)
 
@@ -131,5 +137,5 @@ def test_the_table_does_not_grow() -> None:
     found = flags({"a": BY_HAND})
     size = found.counts["a"].nbytes
     for _ in range(5):
-        found.add("a", np.linspace(0, 1, 1000), np.arange(1000) % 2 == 0)
+        found.add("a", counted(np.linspace(0, 1, 1000), np.arange(1000) % 2 == 0))
     assert found.counts["a"].nbytes == size

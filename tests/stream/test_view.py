@@ -232,13 +232,6 @@ def test_nobody_is_hit_in_what_they_never_have(pattern: str) -> None:
         assert stacked(bad.view(number, 0).degraded).sum(1).tolist() == [1] * 10
 
 
-def test_holders_by_hand() -> None:
-    flags = {"acc": np.array([True, False, False, False, False]), "gyro": np.array([False, True, False, False, True])}
-    nothing = dict.fromkeys(flags, np.zeros(5, dtype=bool))
-    view = View({}, np.zeros(5, dtype=np.int64), flags, nothing, sizes=np.array([2, 3]), arrivals=np.array([0, 0]))
-    assert view.holders() == {"acc": 1, "gyro": 2}
-
-
 def test_what_was_never_recorded_is_neither_lost_nor_degraded() -> None:
     dataset = toy(["vector", "vector"])
     dataset.present["m0"] = np.zeros(60, dtype=bool)

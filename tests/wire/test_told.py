@@ -41,6 +41,8 @@ def test_many_clients_at_once_are_as_many_messages(sets: list[tuple[int, int]], 
     for k, own in enumerate(sets):
         message = encode_summaries({m: alone(s, k) for m, s in summaries.items()})
         assert found.lengths[k] == len(message)
+        assert found.message is not None
+        assert found.message(k) == message
         one = of_one(upload.received(message), MODALITIES) if message else told({}, 1)
         assert one.lengths.tolist() == [len(message)]
         assert set(one.summaries) == {m for m, n in zip(MODALITIES, own, strict=True) if n}

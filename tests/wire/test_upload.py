@@ -42,6 +42,12 @@ def same(found: Tensor, expected: Tensor) -> bool:
     )
 
 
+def made(found: Upload, client: int) -> bytes:
+    """Return a client's message."""
+    assert found.message is not None
+    return found.message(client)
+
+
 def check(found: Upload, messages: list[State | None]) -> None:
     """Check an upload against what each client's message was read as; None where there is none."""
     assert found.lengths.dtype == np.int64
@@ -53,6 +59,14 @@ def check(found: Upload, messages: list[State | None]) -> None:
     for k, message in enumerate(messages):
         for name, wanted in (message or {}).items():
             assert same(found.content[name][k], wanted), (k, name)
+
+
+def test_some_of_the_clients_keep_their_messages() -> None:
+    content = {"w": torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])}
+    found = uploads(content, {"w": torch.tensor([True, False, True])})
+    kept = found.of(np.array([1, 2]))
+    assert kept is not None
+    assert [made(kept, place) for place in (0, 1)] == [b"", encode({"w": content["w"][2]})]
 
 
 # --- One message -------------------------------------------------------------------------------------------------
@@ -113,7 +127,9 @@ def test_updates_arrive_as_if_each_client_had_encoded_its_own(
     messages: list[State | None] = []
     for k in range(clients):
         own = {name: value[k] for name, value in content.items() if held[name][k]}
-        read = received(encode(own, bits, sparse=sparse, deflate=deflate)) if own else None
+        message = encode(own, bits, sparse=sparse, deflate=deflate) if own else b""
+        assert made(found, k) == message
+        read = received(message) if own else None
         assert int(found.lengths[k]) == (0 if read is None else int(read.lengths[0]))
         messages.append(None if read is None else {name: value[0] for name, value in read.content.items()})
     check(found, messages)
@@ -186,6 +202,7 @@ def check_contributions(told: dict[str, dict[str, Tensor]], bits: int) -> None:
         packed = proto.pack({what: {m: value[k] for m, value in every.items()} for what, every in told.items()})
         message = encode(packed, bits, by_row=True)
         assert int(found.lengths[k]) == (len(message) if packed else 0)
+        assert made(found, k) == (message if packed else b"")
         messages.append(proto.unpack(decode(message), classes) if packed else None)
     check(found, messages)
     for m, count in told["count"].items():

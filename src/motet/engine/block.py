@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
+from motet.engine.account import Floats, account
 from motet.engine.begun import Begun
 from motet.engine.client import Client
 from motet.engine.many import Forward, Many, Trained, after
-from motet.engine.outcome import Floats, Outcome
+from motet.engine.outcome import Outcome
 from motet.engine.private import owned
 from motet.engine.rows import Rectangle, consecutive, stacked
 from motet.engine.sender import Update
@@ -69,7 +70,7 @@ class Block:
             places = consecutive(view.sizes, batch.mask.device)
             stage = "evaluating arrivals"
             first = self._first(begun.model, phases[0], batch, places)
-            encoded, hits, online_loss = self._evaluate(round, begun.model, aux, batch, view, places, first)
+            encoded, hits, losses = self._evaluate(round, begun.model, aux, batch, view, places, first)
             stage = "building prototypes"
             prototypes = self._prototypes(round, clients, encoded, batch, places)
             stage = "looking at the samples"
@@ -94,20 +95,17 @@ class Block:
             raise MotetError(f"{who}, round {round}, {stage}: {error}") from error
         except Exception as error:
             raise MotetError(f"{who}, round {round}, {stage}: {type(error).__name__}: {error}") from error
+        own = [{name: value[place] for name, value in kept.items()} for place in range(len(clients))]
+        loss = trained.loss.double().cpu().numpy()
         return Outcome(
             clients=clients,
-            view=view,
-            quality=quality,
-            epochs=self.client.epochs,
-            loss=trained.loss.double().cpu().numpy(),
-            hits=hits,
-            online_loss=online_loss,
+            account=account(view, quality, self.client.epochs, loss, (hits, losses), own),
             told=tells,
             model=model,
             prototypes=prototypes,
             scores=self._scores(survey),
             drift=drift,
-            private={k: {n: value[i] for n, value in kept.items()} for i, k in enumerate(clients) if kept},
+            private=dict(zip(clients, own, strict=True)) if kept else {},
         )
 
     def _begin(self, shared: Shared, privates: list[State]) -> Begun:

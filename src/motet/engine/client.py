@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from motet.config import Config
+from motet.engine.account import Floats, account
 from motet.engine.attackers import Attackers
 from motet.engine.begun import Begun
 from motet.engine.noise import gradient_noise
-from motet.engine.outcome import Floats, Outcome
+from motet.engine.outcome import Outcome
 from motet.engine.privacy import Privacy
 from motet.engine.private import owned, section
 from motet.engine.rows import take_rows
@@ -100,7 +101,7 @@ class Client:
             aux = {**self.method.aux(shared), "model": begun.model}
             stage = "evaluating arrivals"
             encoded = self.look(round, begun.model, batch, view)
-            hits, online_loss = self.predict(begun.model, aux, encoded, batch, view)
+            predicted = self.predict(begun.model, aux, encoded, batch, view)
             stage = "building prototypes"
             prototypes = self._prototypes(round, client, encoded, batch)
             stage = "looking at the samples"
@@ -124,12 +125,7 @@ class Client:
         own = {**owned("model", self.method.aggregate.keep(trained.params)), **kept, **owned("upload", left)}
         return Outcome(
             clients=[client],
-            view=view,
-            quality=quality,
-            epochs=self.epochs,
-            loss=np.array([trained.loss]),
-            hits=hits,
-            online_loss=online_loss,
+            account=account(view, quality, self.epochs, np.array([trained.loss]), predicted, [own]),
             told=told,
             model=model,
             prototypes=prototypes,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from motet.engine.client import Client
 from motet.engine.outcome import Outcome
-from motet.engine.state import Shared
+from motet.engine.state import Broadcast
 from motet.nets.network import State
 from motet.stream.view import Views
 
@@ -27,9 +27,9 @@ class Loop:
         self,
         round: int,  # noqa: A002
         participants: list[int],
-        shared: Shared,
+        broadcast: Broadcast,
         private: Mapping[int, State],
     ) -> Iterator[Outcome]:
         """Yield each participant's outcome, in client order."""
         for k in participants:
-            yield self.client.run(round, k, self.views.view(round, k), shared, private.get(k, {}))
+            yield self.client.run(round, k, self.views.view(round, k), broadcast.shared, private.get(k, {}))

@@ -1,4 +1,4 @@
-"""What clients' rounds leave: what they send, what they keep, and figures for the record."""
+"""What clients' rounds leave: what they send, what they keep, and what they tell for the record."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from motet.engine.account import Account
 from motet.nets.network import State
-from motet.stream.view import View
 from motet.wire.told import Told
 from motet.wire.upload import Upload
-
-Floats = NDArray[np.float64]
 
 
 @dataclass
@@ -22,15 +20,7 @@ class Outcome:
     Attributes
     ----------
     clients : list of int
-    view : View
-    quality : dict of modality to float64 (n,)
-        Of the view's rows.
-    epochs : int
-        How often a client went over its samples.
-    loss : float64 (K,)
-        Mean training loss over a client's steps.
-    hits, online_loss : float64 (K,)
-        Summed over a client's arrivals, before learning.
+    account : Account
     model, prototypes, scores, drift : Upload or None
     told : Told
         Of their samples' quality.
@@ -38,12 +28,7 @@ class Outcome:
     """
 
     clients: list[int]
-    view: View
-    quality: dict[str, Floats]
-    epochs: int
-    loss: Floats
-    hits: Floats
-    online_loss: Floats
+    account: Account
     told: Told
     model: Upload | None = None
     prototypes: Upload | None = None
@@ -54,19 +39,13 @@ class Outcome:
     def of(self, places: NDArray[np.int64]) -> Outcome:
         """Return what some of the clients leave, their places ascending."""
         clients = [self.clients[place] for place in places]
-        rows = np.isin(self.view.owners(), places)
 
         def sent(upload: Upload | None) -> Upload | None:
             return None if upload is None else upload.of(places)
 
         return Outcome(
             clients=clients,
-            view=self.view.of(places),
-            quality={m: own[rows] for m, own in self.quality.items()},
-            epochs=self.epochs,
-            loss=self.loss[places],
-            hits=self.hits[places],
-            online_loss=self.online_loss[places],
+            account=self.account.of(places),
             told=self.told.of(places),
             model=sent(self.model),
             prototypes=sent(self.prototypes),

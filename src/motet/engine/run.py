@@ -90,8 +90,8 @@ class Runner:
         rule = choose(self.config, method.network, sample, len(clients), samples)
         if self.config.run.engine != "measure":
             return rule
-        shared = self.server.broadcast(initial_state(self.federation), len(clients), Ledger())
-        return fastest(rule, self.client, views, clients, shared, self.watch)
+        broadcast = self.server.broadcast(initial_state(self.federation))
+        return fastest(rule, self.client, views, clients, broadcast, self.watch)
 
     def go(self, state: ServerState, keep: Memory | RunFolder) -> ServerState:
         """Run from a state to the last round.
@@ -128,9 +128,10 @@ class Runner:
         seconds = Counter(before.seconds)
         with _timed(seconds, "train" if number > 1 else "first"):
             chosen = participants(self.config, self.federation.clients, number)
-            shared = self.server.broadcast(before, len(chosen), ledger)
-            gate = self._gate(shared["model"], chosen)
-            outcomes = tally.over(gate.over(self.trainer.train(number, chosen, shared, before.private)))
+            broadcast = self.server.broadcast(before)
+            broadcast.enter(ledger, times=len(chosen))
+            gate = self._gate(broadcast.shared["model"], chosen)
+            outcomes = tally.over(gate.over(self.trainer.train(number, chosen, broadcast, before.private)))
             kept: list[int] = []
             joined, memory = self.server.join(
                 before, number, _keeping(_stoppable(outcomes, stop), before.private, kept), ledger

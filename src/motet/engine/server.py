@@ -9,7 +9,7 @@ import torch
 from motet.config import Config
 from motet.engine.outcome import Outcome
 from motet.engine.privacy import Privacy
-from motet.engine.state import ServerState, Shared
+from motet.engine.state import Broadcast, ServerState, Shared
 from motet.learn import confidence, outliers, server_optimiser
 from motet.learn.drift import common
 from motet.learn.method import Method
@@ -43,19 +43,17 @@ class Server:
         upload = parse(config.recipe.upload)
         self.coding = upload if upload.ternary else DENSE  # down as up, where the model is ternary
 
-    def broadcast(self, state: ServerState, clients: int, ledger: Ledger) -> Shared:
-        """Count what goes down to each participant, and return what it decodes to."""
+    def broadcast(self, state: ServerState) -> Broadcast:
+        """Return what goes down to each participant, and what it decodes to."""
+        messages: dict[str, bytes] = {}
         received: Shared = {}
         for kind, content in state.shared.items():
-            if not content:
-                received[kind] = content
-                continue
             sent = self.method.aggregate.message(content) if kind == "model" else content
             bits = self.config.recipe.prototype_bits if kind == "prototypes" else 32
             message = encoded(sent, self.coding) if kind == "model" else encode(sent, bits, by_row=True)
+            messages[kind] = message if sent else b""
             received[kind] = decode(message) if sent else content
-            ledger.count("down", kind, len(message) if sent else 0, times=clients)
-        return received
+        return Broadcast(messages, received)
 
     def join(
         self,
@@ -119,5 +117,5 @@ class Server:
         return self.privacy.joiner(round, state)
 
     def _weights(self, outcome: Outcome) -> torch.Tensor:
-        sizes = torch.from_numpy(outcome.view.sizes).double()
+        sizes = torch.from_numpy(outcome.account.samples).double()
         return sizes if self.config.recipe.weights == "samples" else torch.ones_like(sizes)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,27 @@ from motet.wire.ledger import Ledger
 
 Shared = dict[str, State]
 """What the server sends to devices: kind (model, prototypes, quality, scores, drift, fusion) to a flat state."""
+
+
+class Broadcast(NamedTuple):
+    """What the server sends to all participants of a round.
+
+    Attributes
+    ----------
+    messages : dict of kind to bytes
+        Empty where there is nothing to say of a kind.
+    shared : Shared
+        What they decode to.
+    """
+
+    messages: dict[str, bytes]
+    shared: Shared
+
+    def enter(self, ledger: Ledger, times: int) -> None:
+        """Enter into a ledger what so many devices receive."""
+        for kind, message in self.messages.items():
+            if message:
+                ledger.count("down", kind, len(message), times)
 
 
 @dataclass

@@ -49,31 +49,30 @@ class Tally:
             yield outcome
 
     def _note(self, outcome: Outcome) -> None:
-        view = outcome.view
+        account = outcome.account
         self.clients += len(outcome.clients)
-        self.loss += float(outcome.loss.sum())
-        self.trained += outcome.epochs * len(view.y)
-        self.hits += int(outcome.hits.sum())
-        self.online_loss += float(outcome.online_loss.sum())
-        self.arrivals += int(view.arrivals.sum())
-        self.participation.update(view.holders())
-        for every, into in ((view.missing_shares(), self.missing), (view.degraded_shares(), self.degraded)):
+        self.loss += float(account.loss.sum())
+        self.trained += int(account.trained.sum())
+        self.hits += int(account.hits.sum())
+        self.online_loss += float(account.online_loss.sum())
+        self.arrivals += int(account.arrivals.sum())
+        self.participation.update(account.holders())
+        for every, into in ((account.missing, self.missing), (account.degraded, self.degraded)):
             for m, shares in every.items():
                 own = into.setdefault(m, {})
                 for place in shares.nonzero()[0]:
                     own[str(outcome.clients[place])] = round(float(shares[place]), 6)
-        for m, quality in outcome.quality.items():
-            there = view.present[m]
+        for m, present in account.present.items():
             if self.scored:
-                self.flags.add(m, quality[there], view.degraded[m][there])
-            self.flagged[m] += int((quality[there] < 1).sum())
-            self.present[m] += int(there.sum())
+                self.flags.add(m, account.scores[m])
+            self.flagged[m] += int(account.flagged[m].sum())
+            self.present[m] += int(present.sum())
         if outcome.model is not None:
             self._note_update(outcome.model)
         sizes = {
-            "buffer": int(view.sizes.max()) * sum(x.nbytes // len(x) for x in view.x.values()),
+            "buffer": int(account.buffer_bytes.max()),
             "prototypes": 0 if outcome.prototypes is None else int(outcome.prototypes.lengths.max()),
-            "private": max((sum(t.nbytes for t in own.values()) for own in outcome.private.values()), default=0),
+            "private": int(account.private_bytes.max()),
         }
         self.top |= Counter(sizes)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from motet.engine.client import Client
 from motet.engine.loop import Loop
 from motet.engine.outcome import Outcome
-from motet.engine.state import Shared
+from motet.engine.state import Broadcast
 from motet.engine.vector import Vector
 from motet.nets.network import State
 from motet.record.result import Engine
@@ -22,7 +22,7 @@ class Trainer(Protocol):
         self,
         round: int,  # noqa: A002
         participants: list[int],
-        shared: Shared,
+        broadcast: Broadcast,
         private: Mapping[int, State],
     ) -> Iterator[Outcome]:
         """Yield outcomes in client order."""

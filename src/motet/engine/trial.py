@@ -10,7 +10,7 @@ from math import ceil
 
 from motet.engine.choice import FEW, loop, vector
 from motet.engine.client import Client
-from motet.engine.state import Shared
+from motet.engine.state import Broadcast
 from motet.engine.trainer import make_trainer
 from motet.engine.watch import Watch
 from motet.record.result import Engine
@@ -20,7 +20,9 @@ PASSES = 3
 """Of which the best counts; the first warms up."""
 
 
-def fastest(rule: Engine, client: Client, views: Views, clients: list[int], shared: Shared, watch: Watch) -> Engine:
+def fastest(
+    rule: Engine, client: Client, views: Views, clients: list[int], broadcast: Broadcast, watch: Watch
+) -> Engine:
     """Measure the loop and blocks of several sizes, and return the best.
 
     Parameters
@@ -31,7 +33,7 @@ def fastest(rule: Engine, client: Client, views: Views, clients: list[int], shar
     views : Views
     clients : list of int
         Who takes part in the first round.
-    shared : Shared
+    broadcast : Broadcast
         What they receive.
     watch : Watch
     """
@@ -40,7 +42,8 @@ def fastest(rule: Engine, client: Client, views: Views, clients: list[int], shar
     chunks = [1] if client.method.network.recurrent else sorted({max(1, size // 2), size, min(2 * size, whole)})
     candidates = [loop(""), *(vector(chunk, "") for chunk in chunks)]
     took = {
-        engine.chunk: _seconds(engine, client, views, clients, shared) for engine in watch.over(candidates, "engines")
+        engine.chunk: _seconds(engine, client, views, clients, broadcast)
+        for engine in watch.over(candidates, "engines")
     }
     best = min(took, key=lambda chunk: took[chunk])
     tried = ", ".join(
@@ -51,14 +54,14 @@ def fastest(rule: Engine, client: Client, views: Views, clients: list[int], shar
     return loop(why) if best is None else vector(best, why)
 
 
-def _seconds(engine: Engine, client: Client, views: Views, clients: list[int], shared: Shared) -> float:
+def _seconds(engine: Engine, client: Client, views: Views, clients: list[int], broadcast: Broadcast) -> float:
     """Return the seconds that a client takes; in blocks, where every thread has one."""
     trainer = make_trainer(engine, client, views)
     few = clients[: engine.threads * (engine.chunk or FEW)]
     best = float("inf")
     for _ in range(PASSES):
         began = time.perf_counter()
-        for _ in trainer.train(1, few, shared, {}):
+        for _ in trainer.train(1, few, broadcast, {}):
             pass
         best = min(best, time.perf_counter() - began)
     return best / len(few)

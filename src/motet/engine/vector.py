@@ -20,7 +20,7 @@ from motet.engine.block import Block
 from motet.engine.client import Client
 from motet.engine.memory import keep_freed_memory
 from motet.engine.outcome import Outcome
-from motet.engine.state import Shared
+from motet.engine.state import Broadcast, Shared
 from motet.nets.network import State
 from motet.stream.view import View, Views
 
@@ -71,7 +71,7 @@ class Vector:
         self,
         round: int,  # noqa: A002
         participants: list[int],
-        shared: Shared,
+        broadcast: Broadcast,
         private: Mapping[int, State],
     ) -> Iterator[Outcome]:
         """Yield the outcomes of blocks of participants, in client order."""
@@ -82,7 +82,7 @@ class Vector:
                 clients = participants[low : low + self.chunk]
                 privates = [private.get(k, {}) for k in clients]
                 view = self.views.view(round, *clients)
-                running.append(self._pool.submit(self._run, round, clients, view, shared, privates))
+                running.append(self._pool.submit(self._run, round, clients, view, broadcast.shared, privates))
                 if len(running) == 2 * self.workers:  # as many wait, so that nobody does while outcomes are joined
                     yield running[0].result()
                     running.popleft()

@@ -11,6 +11,30 @@ BINS = 1024
 Floats = NDArray[np.float64]
 
 
+def count(quality: Floats, degraded: NDArray[np.bool_], owners: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count samples of one modality by their quality score.
+
+    Parameters
+    ----------
+    quality : float64 (n,)
+    degraded : bool (n,)
+        The generator's truth.
+    owners : int64 (n,)
+        The client of each, 0..K-1.
+
+    Returns
+    -------
+    int64 (R, 4)
+        Client, whether degraded, bin, number of samples; only where there are any.
+    """
+    place = np.where(quality >= 1, BINS, np.minimum((quality * BINS).astype(np.int64), BINS - 1))
+    shape = (owners.max(initial=-1) + 1, 2, BINS + 1)
+    which, samples = np.unique(
+        np.ravel_multi_index((owners, degraded.astype(np.int64), place), shape), return_counts=True
+    )
+    return np.stack([*np.unravel_index(which, shape), samples], axis=1)
+
+
 @dataclass
 class FlagScores:
     """Counts of quality scores, of bounded size however long the run.
@@ -23,13 +47,11 @@ class FlagScores:
 
     counts: dict[str, NDArray[np.int64]] = field(default_factory=dict)
 
-    def add(self, modality: str, quality: Floats, degraded: NDArray[np.bool_]) -> None:
-        """Count samples of one modality where it is present."""
-        place = np.minimum((quality * BINS).astype(np.int64), BINS - 1)
-        place = np.where(quality >= 1, BINS, place)
+    def add(self, modality: str, counted: NDArray[np.int64]) -> None:
+        """Add what `count` found."""
         table = self.counts.setdefault(modality, np.zeros((2, BINS + 1), dtype=np.int64))
-        for row, chosen in enumerate((~degraded, degraded)):
-            table[row] += np.bincount(place[chosen], minlength=BINS + 1)
+        _, degraded, place, samples = counted.T
+        np.add.at(table, (degraded, place), samples)
 
     def auroc(self, modality: str) -> float | None:
         """Return the probability that a degraded sample scores below a good one, ties half; None without both."""

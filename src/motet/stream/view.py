@@ -49,26 +49,10 @@ class View:
         """Return each client's share of samples with a degraded modality, (K,), for modalities that have any."""
         return {m: self._shares(d) for m, d in self.degraded.items() if d.any()}
 
-    def holders(self) -> dict[str, int]:
-        """Return how many clients have a sample of each modality."""
-        return {m: int((self._shares(p) > 0).sum()) for m, p in self.present.items()}
-
     def arrived(self) -> Integers:
         """Return the rows that arrived this round."""
         ends = np.cumsum(self.sizes)
         return np.concatenate([np.arange(end - new, end) for end, new in zip(ends, self.arrivals, strict=True)])
-
-    def of(self, places: Integers) -> View:
-        """Return what some of the clients have; all of it is a copy."""
-        rows = np.isin(self.owners(), places)
-        return View(
-            x={m: x[rows] for m, x in self.x.items()},
-            y=self.y[rows],
-            present={m: flags[rows] for m, flags in self.present.items()},
-            degraded={m: flags[rows] for m, flags in self.degraded.items()},
-            sizes=self.sizes[places],
-            arrivals=self.arrivals[places],
-        )
 
     def owners(self) -> Integers:
         """Return whose each row is, 0..K-1."""

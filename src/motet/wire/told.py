@@ -18,7 +18,7 @@ from motet.stream.message import Summary, read, write
 from motet.wire.codec import EXACT
 from motet.wire.fault import Fault
 from motet.wire.message import HEADER, encode, entry_length
-from motet.wire.upload import Upload
+from motet.wire.upload import Message, Upload, among
 
 
 class Told(NamedTuple):
@@ -31,16 +31,19 @@ class Told(NamedTuple):
         Bytes of each client's message; 0 where there is none.
     unread : Fault or None
         Why the only client's message tells nothing that can be read.
+    message : function of a place to bytes, optional
+        Makes a client's message; empty where it tells nothing.
     """
 
     summaries: Summaries
     lengths: NDArray[np.int64]
     unread: Fault | None = None
+    message: Message | None = None
 
     def of(self, places: NDArray[np.int64]) -> Told:
         """Return what some of the clients tell."""
-        left = {m: summary.of(places) for m, summary in self.summaries.items()}
-        return Told({m: own for m, own in left.items() if len(own.label)}, self.lengths[places])
+        left = _among(self.summaries, places)
+        return Told(left, self.lengths[places], message=among(self.message, places))
 
 
 NOTHING = Told({}, np.zeros(1, dtype=np.int64))
@@ -57,7 +60,7 @@ def of_one(upload: Upload, modalities: Iterable[str]) -> Told:
     """Return what one client's message tells."""
     arrays = {name: value[0].numpy() for name, value in upload.content.items()}
     found = {m: read(m, arrays) for m in modalities}
-    return Told({m: own for m, own in found.items() if own is not None}, upload.lengths)
+    return Told({m: own for m, own in found.items() if own is not None}, upload.lengths, message=upload.message)
 
 
 def unread(message: bytes, fault: Fault) -> Told:
@@ -71,7 +74,17 @@ def told(summaries: Summaries, clients: int) -> Told:
     for m, summary in summaries.items():
         sets = np.bincount(summary.group, minlength=clients)
         lengths += np.where(sets > 0, _lengths(m, summary, sets.max(initial=0))[sets], 0)
-    return Told(summaries, lengths + np.where(lengths > 0, HEADER, 0))
+    return Told(
+        summaries,
+        lengths + np.where(lengths > 0, HEADER, 0),
+        message=lambda client: encode_summaries(_among(summaries, np.array([client]))),
+    )
+
+
+def _among(summaries: Summaries, places: NDArray[np.int64]) -> Summaries:
+    """Return what some of the clients have told."""
+    found = {m: summary.of(places) for m, summary in summaries.items()}
+    return {m: own for m, own in found.items() if len(own.label)}
 
 
 def _lengths(modality: str, summary: Summary, most: int) -> NDArray[np.int64]:

@@ -1,12 +1,13 @@
 """What clients send of one kind as the server sees it: decoded, one row a client, with the length of each message.
 
 A device makes a message, and `received` reads it; which messages make sense, `motet.wire.expected` knows. An engine
-that works on many clients at once makes `uploads` instead: the same numbers and lengths, without the bytes in between.
+that works on many clients at once makes `uploads` instead: the same numbers and lengths, without the bytes in between,
+which are made when somebody asks for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ from motet.wire.message import (
 )
 
 DENSE = Coding()
+Message = Callable[[int], bytes]
 
 
 class Upload(NamedTuple):
@@ -44,12 +46,15 @@ class Upload(NamedTuple):
         Bytes of each client's message; 0 where there is none.
     unread : Fault or None
         Why the only client's message holds nothing that can be read.
+    message : function of a place to bytes, optional
+        Makes a client's message; empty where there is none.
     """
 
     content: State
     held: dict[str, Tensor]
     lengths: NDArray[np.int64]
     unread: Fault | None = None
+    message: Message | None = None
 
     def of(self, places: NDArray[np.int64]) -> Upload | None:
         """Return what some of the clients send; None where they send nothing."""
@@ -57,8 +62,13 @@ class Upload(NamedTuple):
         held = {name: flags[rows] for name, flags in self.held.items()}
         there = [name for name, flags in held.items() if bool(flags.any())]
         content = {name: self.content[name][rows] for name in there}
-        lengths = self.lengths[places]
-        return Upload(content, {name: held[name] for name in there}, lengths) if lengths.any() else None
+        lengths, message = self.lengths[places], among(self.message, places)
+        return Upload(content, {n: held[n] for n in there}, lengths, message=message) if lengths.any() else None
+
+
+def among(message: Message | None, places: NDArray[np.int64]) -> Message | None:
+    """Return what makes the messages of some of the clients."""
+    return None if message is None else lambda place: message(int(places[place]))
 
 
 def encoded(content: State, coding: Coding) -> bytes:
@@ -70,7 +80,8 @@ def received(message: bytes, most: int = MOST_BYTES) -> Upload:
     """Read one client's message, which may inflate to so many bytes."""
     content = decode(message, most)
     held = {name: torch.ones(1, dtype=torch.bool) for name in content}
-    return Upload({name: value[None] for name, value in content.items()}, held, np.array([len(message)]))
+    rows = {name: value[None] for name, value in content.items()}
+    return Upload(rows, held, np.array([len(message)]), message=lambda _: message)
 
 
 def unread(message: bytes, fault: Fault) -> Upload:
@@ -108,15 +119,14 @@ def uploads(content: State, held: Mapping[str, Tensor], coding: Coding = DENSE) 
             decoded[name] = through(value, coding.bits)
         lengths += np.where(flags[name].numpy(), entry, 0)
     lengths += np.where(lengths > 0, HEADER, 0)
-    if coding.deflate:
-        lengths = np.array([_length_of_one(content, flags, k, coding) for k in range(clients)], dtype=np.int64)
-    return Upload(decoded, flags, lengths)
 
+    def message(client: int) -> bytes:
+        own = {name: value[client] for name, value in content.items() if flags[name][client]}
+        return encoded(own, coding) if own else b""
 
-def _length_of_one(content: State, held: Mapping[str, Tensor], client: int, coding: Coding) -> int:
-    """Return the bytes of a client's message, which only making it can tell where it is deflated."""
-    own = {name: value[client] for name, value in content.items() if held[name][client]}
-    return len(encoded(own, coding)) if own else 0
+    if coding.deflate:  # only making a message tells its length
+        lengths = np.array([len(message(client)) for client in range(clients)], dtype=np.int64)
+    return Upload(decoded, flags, lengths, message=message)
 
 
 def contributions(summary: Mapping[str, Mapping[str, Tensor]], bits: int) -> Upload:
@@ -149,7 +159,13 @@ def contributions(summary: Mapping[str, Mapping[str, Tensor]], bits: int) -> Upl
         classes_seen = seen.sum(1).cpu().numpy()
         lengths += np.where(classes_seen > 0, np.array(own)[classes_seen] + fixed, 0)
     lengths += np.where(lengths > 0, HEADER, 0)
-    return Upload(content, held, lengths)
+    told = {what: {m: value.cpu() for m, value in own.items()} for what, own in summary.items()}
+
+    def message(client: int) -> bytes:
+        packed = proto.pack({what: {m: value[client] for m, value in own.items()} for what, own in told.items()})
+        return encode(packed, bits, by_row=True) if packed else b""
+
+    return Upload(content, held, lengths, message=message)
 
 
 def through(values: Tensor, bits: int, kept: Tensor | None = None) -> Tensor:

@@ -30,5 +30,5 @@ def clipped(content: State, bound: float) -> State:
     if not rows:
         return rows
     lengths: Tensor = torch.stack([value.reshape(len(value), -1).norm(dim=1) for value in rows.values()]).norm(dim=0)
-    scale = bound / lengths.clamp(min=bound)
+    scale = torch.where(lengths > bound, bound / lengths, 1.0)  # a division alone may round what is short enough
     return {name: value * as_wide(scale, value) for name, value in rows.items()}
