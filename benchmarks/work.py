@@ -116,9 +116,8 @@ class Training:
             }
         )  # fmt: skip
         federation = build_federation(config, dataset, Watch())
-        federation.views.streams[:] = [
-            Stream(stream.share[:samples], config.stream, 0, stream.client) for stream in federation.views.streams
-        ]
+        streams = federation.views.streams
+        streams |= {k: Stream(stream.share[:samples], config.stream, 0, k) for k, stream in streams.items()}
         self.runner, self.state = Runner(federation, Watch()), initial_state(federation)
         self.chunk = self.runner.engine.chunk
 

@@ -18,7 +18,8 @@ from motet.data.holdout import clients_before, hold_out_validation
 from motet.engine import evaluate
 from motet.engine.federation import build_federation, check
 from motet.engine.interrupt import Stop
-from motet.engine.run import TAIL, Runner
+from motet.engine.rounds import TAIL
+from motet.engine.run import Runner
 from motet.engine.runs import find_data
 from motet.engine.state import ServerState, initial_state
 from motet.engine.watch import Watch

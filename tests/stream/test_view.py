@@ -14,6 +14,7 @@ from scipy import stats
 from motet.config import DegradationSettings, ImbalanceSettings, StreamSettings
 from motet.data.dataset import TEST, TRAIN, ArrayDataset, Modality
 from motet.engine.federation import Federation, build_federation
+from motet.engine.population import ownership
 from motet.engine.watch import Watch
 from motet.errors import InputError
 from motet.learn.recipe import resolve
@@ -63,11 +64,12 @@ def views(
     """Share a dataset out to clients, each with the same number of samples."""
     share = len(dataset.y) // 6  # however many clients there are
     online = StreamSettings(buffer=buffer, arrivals=arrivals)
-    streams = [Stream(np.arange(k * share, (k + 1) * share), online, seed, k) for k in range(clients)]
+    streams = {k: Stream(np.arange(k * share, (k + 1) * share), online, seed, k) for k in range(clients)}
     names = list(dataset.modalities)
     return Views(
         dataset,
         streams,
+        ownership(dataset, list(streams.values())),
         Imbalance("missing", ImbalanceSettings(**missing or {}), names, clients, seed),
         Imbalance("degraded", ImbalanceSettings(**degraded or {}), names, clients, seed),
         DegradationSettings(degradation=degradation, degradation_strength=strength),

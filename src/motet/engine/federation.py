@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from motet.config import Config
-from motet.data.dataset import TEST, VALIDATION, Dataset, Indices
+from motet.data.dataset import TEST, VALIDATION, Dataset, Flags, Indices
 from motet.data.holdout import hold_out_validation
 from motet.data.ownership import own
 from motet.data.partition import Partition, partition
-from motet.data.standardise import Floats, Scale, scale, sums, with_noise
+from motet.data.standardise import Floats, Scale, with_noise
 from motet.data.standardise import Mapped as MappedDataset
 from motet.engine.budget import Budget
 from motet.engine.fit import check_attack, check_fusion, check_presence, check_privacy, check_settings, check_values
+from motet.engine.population import Population, population_of
 from motet.engine.privacy import Privacy, budget_for
+from motet.engine.standardisation import read_sums, scale_of, write_scale, write_sums
 from motet.engine.watch import Watch
 from motet.learn.method import Method, build_method
-from motet.nets.network import State
 from motet.stream.arrivals import Stream, arrival_order
 from motet.stream.imbalance import Imbalance
 from motet.stream.view import View, Views, impair_test
 from motet.wire.codec import parse
 from motet.wire.ledger import Ledger
-from motet.wire.message import encode
 
 
 @dataclass(frozen=True)
 class Federation:
-    """What a run works on; it follows from the configuration alone and never changes.
+    """What a server works on; it never changes.
 
     Attributes
     ----------
     config : Config
     dataset : Dataset
-        Standardised; present is what clients own.
-    partition : Partition
-    views : Views
+        Standardised.
+    population : Population
     test : View
     validation : View or None
         As the test split is; None where the data have no such split.
@@ -54,8 +54,7 @@ class Federation:
 
     config: Config
     dataset: Dataset
-    partition: Partition
-    views: Views
+    population: Population
     test: View
     validation: View | None
     test_client: np.ndarray | None
@@ -74,16 +73,54 @@ class Federation:
         """What keeps a client from showing."""
         if self.budget is None:
             return None
-        owners = self.partition.owners(self.dataset)
-        return Privacy(self.config, self.method, self.budget.multiplier, owners, self.clients)
+        return Privacy(self.config, self.method, self.budget.multiplier, self.owners, self.clients)
 
     @property
     def clients(self) -> int:
         """The number of clients."""
-        return len(self.partition.shares)
+        return len(self.population)
+
+    @property
+    def owners(self) -> dict[str, int]:
+        """How many clients have a sample with each modality."""
+        return dict(zip(self.dataset.modalities, self.population.owned.sum(axis=0).tolist(), strict=True))
 
 
-def build_federation(config: Config, dataset: Dataset, watch: Watch) -> Federation:
+@dataclass(frozen=True)
+class Simulation(Federation):
+    """A federation whose clients are here too; it follows from the configuration and the data alone.
+
+    Attributes
+    ----------
+    partition : Partition
+        Of the dataset, in which present is what clients own.
+    views : Views
+    """
+
+    partition: Partition
+    views: Views
+
+
+class Fitted(NamedTuple):
+    """A configuration and data that fit each other.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        As it was recorded; present is what clients own.
+    partition : Partition
+    missing, degraded : Imbalance
+    method : Method
+    """
+
+    dataset: Dataset
+    partition: Partition
+    missing: Imbalance
+    degraded: Imbalance
+    method: Method
+
+
+def build_federation(config: Config, dataset: Dataset, watch: Watch) -> Simulation:
     """Put a federation together.
 
     Raises
@@ -91,37 +128,78 @@ def build_federation(config: Config, dataset: Dataset, watch: Watch) -> Federati
     InputError
         If the configuration does not fit the data.
     """
-    seed, setup = config.run.seed, Ledger()
-    dataset, shared_out, missing, degraded, method = _fit(config, dataset)
-    budget = budget_for(config, len(shared_out.shares))
-    scaler = _standardisation(dataset, shared_out, setup, watch)
+    fitted = fit(config, dataset)
+    setup = Ledger()
+    scaler = _standardisation(fitted.dataset, fitted.partition, setup, watch)
+    streams = streams_of(fitted.dataset, dict(enumerate(fitted.partition.shares)), config)
+    population = population_of(fitted.dataset, fitted.partition, list(streams.values()))
+    federation = federate(config, fitted, population, scaler, setup)
+    views = views_of(config, fitted, federation.dataset, streams, population.owned)
+    base = {field.name: getattr(federation, field.name) for field in fields(federation)}
+    return Simulation(**base, partition=fitted.partition, views=views)
+
+
+def federate(config: Config, fitted: Fitted, population: Population, scaler: Scale, setup: Ledger) -> Federation:
+    """Put together what a server works on.
+
+    Parameters
+    ----------
+    config : Config
+    fitted : Fitted
+        Of its splits for test and validation; clients' samples are not looked at.
+    population : Population
+    scaler : Scale
+        What the clients have been told to standardise by.
+    setup : Ledger
+        Bytes of that.
+
+    Raises
+    ------
+    InputError
+        If privacy is asked for that does not last for one round.
+    """
+    budget = budget_for(config, len(population))
     if budget is not None:
         setup = Ledger()  # means and deviations are known beforehand: to be told them would spend some of the budget
-    dataset = with_noise(MappedDataset(dataset, lambda x, _: scaler(x)), config.data.noise, seed)
-    streams = [
-        Stream(arrival_order(dataset, share, config.stream, seed, k), config.stream, seed, k)
-        for k, share in enumerate(shared_out.shares)
-    ]
-    views = Views(dataset, streams, missing, degraded, config.degradation, config.assessment.calibration_rounds, seed)
+    dataset = standardised(config, fitted.dataset, scaler)
     test, held = (np.flatnonzero(dataset.split == part) for part in (TEST, VALIDATION))
 
     def impaired(samples: Indices, split: str) -> View:
         missing = config.degradation.test_missing
-        return impair_test(dataset, samples, missing, degraded, config.degradation, seed, split)
+        return impair_test(dataset, samples, missing, fitted.degraded, config.degradation, config.run.seed, split)
 
     return Federation(
         config=config,
         dataset=dataset,
-        partition=shared_out,
-        views=views,
+        population=population,
         test=impaired(test, "test"),
         validation=impaired(held, "validation") if len(held) else None,
         test_client=None if dataset.client is None else dataset.client[test],
-        method=method,
+        method=fitted.method,
         scale=scaler,
         setup=setup,
         budget=budget,
     )
+
+
+def standardised(config: Config, dataset: Dataset, scaler: Scale) -> Dataset:
+    """Return a dataset as networks see it: standardised, with the noise that is part of it."""
+    return with_noise(MappedDataset(dataset, lambda x, _: scaler(x)), config.data.noise, config.run.seed)
+
+
+def streams_of(dataset: Dataset, shares: Mapping[int, Indices], config: Config) -> dict[int, Stream]:
+    """Return the streams of clients, from the samples that each has."""
+    seed = config.run.seed
+    return {
+        k: Stream(arrival_order(dataset, share, config.stream, seed, k), config.stream, seed, k)
+        for k, share in shares.items()
+    }
+
+
+def views_of(config: Config, fitted: Fitted, dataset: Dataset, streams: dict[int, Stream], owned: Flags) -> Views:
+    """Return what makes clients' views, of a standardised dataset."""
+    clean, seed = config.assessment.calibration_rounds, config.run.seed
+    return Views(dataset, streams, owned, fitted.missing, fitted.degraded, config.degradation, clean, seed)
 
 
 def check(config: Config, dataset: Dataset) -> None:
@@ -132,46 +210,65 @@ def check(config: Config, dataset: Dataset) -> None:
     InputError
     """
     check_values(dataset)
-    shared_out = _fit(config, dataset)[1]
-    budget_for(config, len(shared_out.shares))
+    budget_for(config, len(fit(config, dataset).partition.shares))
 
 
-def _fit(config: Config, dataset: Dataset) -> tuple[Dataset, Partition, Imbalance, Imbalance, Method]:
-    """Make everything that can fail because the configuration does not fit the data."""
+def fit(config: Config, dataset: Dataset) -> Fitted:
+    """Make everything that can fail because the configuration does not fit the data.
+
+    Raises
+    ------
+    InputError
+    """
     if config.data.modalities is not None:
         dataset = dataset.only(config.data.modalities)
     if config.data.validation:
         dataset = hold_out_validation(dataset, config.run.seed)
     check_settings(config, dataset)
-    seed, names = config.run.seed, list(dataset.modalities)
-    gradient = parse(config.recipe.upload).gradient
-    method = build_method(config.data, config.recipe, dataset.modalities, len(dataset.classes), seed, gradient)
+    method = method_of(config, dataset)
     check_fusion(config, method, dataset)
+    shared_out = partition(dataset, config.clients, config.run.seed)
+    check_presence(dataset, shared_out)
+    dataset, shared_out = own(dataset, shared_out, config.clients.unimodal_share, config.run.seed)
+    missing, degraded = imbalances(config, list(dataset.modalities), len(shared_out.shares))
+    return Fitted(dataset, shared_out, missing, degraded, method)
+
+
+def method_of(config: Config, dataset: Dataset) -> Method:
+    """Return the method that a configuration describes, for a dataset.
+
+    Raises
+    ------
+    InputError
+        If its parts do not go together.
+    """
+    gradient = parse(config.recipe.upload).gradient
+    seed, classes = config.run.seed, len(dataset.classes)
+    method = build_method(config.data, config.recipe, dataset.modalities, classes, seed, gradient)
     check_attack(config, method)
     check_privacy(config, method)
-    shared_out = partition(dataset, config.clients, seed)
-    check_presence(dataset, shared_out)
-    dataset, shared_out = own(dataset, shared_out, config.clients.unimodal_share, seed)
-    clients = len(shared_out.shares)
+    return method
+
+
+def imbalances(config: Config, modalities: list[str], clients: int) -> tuple[Imbalance, Imbalance]:
+    """Return what goes missing, and what is degraded, at so many clients."""
     off = {} if config.recipe.impaired else {"rate": 0.0}
-    missing = Imbalance("missing", config.missing.model_copy(update=off), names, clients, seed)
-    degraded = Imbalance("degraded", config.degraded.model_copy(update=off), names, clients, seed)
-    return dataset, shared_out, missing, degraded, method
+    missing, degraded = (
+        Imbalance(purpose, settings.model_copy(update=off), modalities, clients, config.run.seed)
+        for purpose, settings in (("missing", config.missing), ("degraded", config.degraded))
+    )
+    return missing, degraded
 
 
 def _standardisation(dataset: Dataset, shared_out: Partition, ledger: Ledger, watch: Watch) -> Scale:
-    """Round 0: every client sends sums of its share, the server answers with means and deviations."""
-    total: dict[str, Floats] = {}
-    for share in watch.over(shared_out.shares, "standardising"):
-        present = {m: flags[share] for m, flags in dataset.present.items()}
-        message = sums(dataset.modalities, dataset.take(share), present)
-        ledger.count("up", "scale", len(encode(_tensors(message))))
-        total |= {m: total.get(m, 0) + value for m, value in message.items()}
-    found = scale(total)
-    answer = _tensors({f"mean/{m}": v for m, v in found.mean.items()} | found.deviation)
-    ledger.count("down", "scale", len(encode(answer)), times=len(shared_out.shares))
+    """Carry out round 0."""
+
+    def sent() -> Iterator[dict[str, Floats]]:
+        for share in watch.over(shared_out.shares, "standardising"):
+            message = write_sums(dataset, share)
+            ledger.count("up", "scale", len(message))
+            yield read_sums(message, dataset.modalities)
+
+    found = scale_of(sent())
+    ledger.count("down", "scale", len(write_scale(found)), times=len(shared_out.shares))
     return found
-
-
-def _tensors(arrays: dict[str, Floats]) -> State:
-    return {name: torch.from_numpy(value) for name, value in arrays.items()}

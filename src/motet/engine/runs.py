@@ -13,7 +13,7 @@ from motet.data.catalogue import open_dataset
 from motet.data.dataset import Dataset
 from motet.data.holdout import clients_before
 from motet.engine.audit.eavesdrop import eavesdrop
-from motet.engine.federation import Federation, build_federation, check
+from motet.engine.federation import Simulation, build_federation, check
 from motet.engine.interrupt import stop_on_signal
 from motet.engine.run import Finished, last_state, threads
 from motet.engine.run import run as run_rounds
@@ -155,7 +155,7 @@ def keep_audit(folder: Path, found: Audit) -> Path:
 
 
 @contextmanager
-def _ended(folder: Path, watch: Watch) -> Iterator[tuple[Federation, ServerState]]:
+def _ended(folder: Path, watch: Watch) -> Iterator[tuple[Simulation, ServerState]]:
     """Open a finished run and return to its last state, with the threads that it had."""
     inside = sorted(folder.glob("*/result.json"))
     if inside and not holds_run(folder):

@@ -212,8 +212,7 @@ def _digest_of_data(federation: Any) -> str:
     """Return a digest of who holds which samples, their classes, and means and deviations to six digits."""
     scale = federation.scale
     figures = {m: [f"{v:.6g}" for v in (*scale.mean[m], *scale.deviation[m])] for m in scale.mean}
-    arrays = (federation.dataset.y, *federation.partition.shares)
-    return _digest(json.dumps(figures), *(np.asarray(array, dtype=np.int64).tobytes() for array in arrays))
+    return _digest(json.dumps(figures), *federation.population.origin)
 
 
 def _digest(*parts: str | bytes) -> str:

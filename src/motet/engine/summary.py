@@ -134,11 +134,11 @@ def _data(federation: Federation) -> dict[str, Any]:
             m: {"kind": spec.kind, "shape": list(spec.shape), "encoder": encoders[m]}
             for m, spec in dataset.modalities.items()
         },
-        "train_samples": sum(len(share) for share in federation.partition.shares),
+        "train_samples": int(federation.population.samples.sum()),
         "test_samples": len(federation.test.y),
         "validation_samples": 0 if federation.validation is None else len(federation.validation.y),
         "parameters": sum(value.numel() for value in federation.method.network.state().values()),
-        **federation.partition.report(dataset),
+        **federation.population.record,
     }
 
 

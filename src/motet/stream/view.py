@@ -100,7 +100,10 @@ class Views:
     ----------
     dataset : Dataset
         Standardised.
-    streams : list of Stream
+    streams : dict of client to Stream
+        Of all clients, or of those whose views are asked for.
+    owned : bool (K, M)
+        Whether any sample of a client has a modality: nobody is hit in what they never have.
     missing, degraded : Imbalance
     degradation : DegradationSettings
     clean_rounds : int
@@ -111,19 +114,18 @@ class Views:
     def __init__(
         self,
         dataset: Dataset,
-        streams: list[Stream],
+        streams: dict[int, Stream],
+        owned: Flags,
         missing: Imbalance,
         degraded: Imbalance,
         degradation: DegradationSettings,
         clean_rounds: int,
         seed: int,
     ) -> None:
-        self.dataset, self.streams = dataset, streams
+        self.dataset, self.streams, self.owned = dataset, streams, owned
         self.missing, self.degraded, self.degradation = missing, degraded, degradation
         self.clean_rounds, self.seed = clean_rounds, seed
         self.names = list(dataset.modalities)
-        has = [[dataset.present[m][stream.share].any() for m in self.names] for stream in streams]
-        self.owned = np.array(has)  # nobody is hit in what they never have
         kinds = [spec.kind for spec in dataset.modalities.values()]
         self.degradable = np.array([degradation.degradation in degradations(kind) for kind in kinds])
         # a lasting fault stays where it is while its modality, or another, is missing for a while
@@ -178,7 +180,7 @@ class Views:
     def _round_hits(self, round: int) -> tuple[Hits, Hits]:  # noqa: A002
         """Return every client's missing and degraded modality of a round; one is degraded that is not missing."""
         if self._hits is None or self._hits[0] != round:
-            none = np.full(len(self.streams), NONE)
+            none = np.full(len(self.owned), NONE)
             missing = none
             if self.missing.settings.granularity == "round":
                 spare = self.owned.sum(axis=1) > 1

@@ -8,7 +8,7 @@ from motet.engine.audit.eavesdropper import Eavesdropper
 from motet.engine.audit.prototypes import nearest_sample, prototype_inversion
 from motet.engine.audit.tally import attempt
 from motet.engine.audit.updates import gradient_inversion
-from motet.engine.federation import Federation
+from motet.engine.federation import Simulation
 from motet.engine.state import ServerState
 from motet.engine.watch import Watch
 from motet.learn.method import Method
@@ -22,13 +22,13 @@ CLIENTS, STEPS = 3, 150
 
 
 def eavesdrop(
-    federation: Federation, state: ServerState, watch: Watch, clients: int = CLIENTS, steps: int = STEPS
+    federation: Simulation, state: ServerState, watch: Watch, clients: int = CLIENTS, steps: int = STEPS
 ) -> Audit:
     """Return what an eavesdropper with the model and the test split recovers from one message of some clients.
 
     Parameters
     ----------
-    federation : Federation
+    federation : Simulation
     state : ServerState
         After the last round; its model is the one that clients received.
     watch : Watch

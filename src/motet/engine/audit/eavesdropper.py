@@ -11,7 +11,7 @@ from torch import Tensor
 
 from motet.engine.begun import Begun
 from motet.engine.client import Client
-from motet.engine.federation import Federation
+from motet.engine.federation import Simulation
 from motet.engine.rows import take_rows
 from motet.engine.state import ServerState
 from motet.learn.sample import Batch, PerModality
@@ -59,12 +59,12 @@ class Eavesdropper:
 
     Parameters
     ----------
-    federation : Federation
+    federation : Simulation
     state : ServerState
         After the last round.
     """
 
-    def __init__(self, federation: Federation, state: ServerState) -> None:
+    def __init__(self, federation: Simulation, state: ServerState) -> None:
         config, method = federation.config, federation.method
         assessor = assessor_for(config.assessment, federation.dataset.modalities, method.uses_quality)
         self.federation, self.state, self.method, self.seed = federation, state, method, config.run.seed
