@@ -133,20 +133,23 @@ def build_federation(config: Config, dataset: Dataset, watch: Watch) -> Simulati
     scaler = _standardisation(fitted.dataset, fitted.partition, setup, watch)
     streams = streams_of(fitted.dataset, dict(enumerate(fitted.partition.shares)), config)
     population = population_of(fitted.dataset, fitted.partition, list(streams.values()))
-    federation = federate(config, fitted, population, scaler, setup)
+    federation = federate(config, fitted.dataset, fitted.method, population, scaler, setup)
     views = views_of(config, fitted, federation.dataset, streams, population.owned)
     base = {field.name: getattr(federation, field.name) for field in fields(federation)}
     return Simulation(**base, partition=fitted.partition, views=views)
 
 
-def federate(config: Config, fitted: Fitted, population: Population, scaler: Scale, setup: Ledger) -> Federation:
+def federate(
+    config: Config, dataset: Dataset, method: Method, population: Population, scaler: Scale, setup: Ledger
+) -> Federation:
     """Put together what a server works on.
 
     Parameters
     ----------
     config : Config
-    fitted : Fitted
-        Of its splits for test and validation; clients' samples are not looked at.
+    dataset : Dataset
+        Of which the splits for test and validation are looked at, and no client's samples.
+    method : Method
     population : Population
     scaler : Scale
         What the clients have been told to standardise by.
@@ -161,12 +164,13 @@ def federate(config: Config, fitted: Fitted, population: Population, scaler: Sca
     budget = budget_for(config, len(population))
     if budget is not None:
         setup = Ledger()  # means and deviations are known beforehand: to be told them would spend some of the budget
-    dataset = standardised(config, fitted.dataset, scaler)
+    dataset = standardised(config, dataset, scaler)
+    _, degraded = imbalances(config, list(dataset.modalities), len(population))
     test, held = (np.flatnonzero(dataset.split == part) for part in (TEST, VALIDATION))
 
     def impaired(samples: Indices, split: str) -> View:
         missing = config.degradation.test_missing
-        return impair_test(dataset, samples, missing, fitted.degraded, config.degradation, config.run.seed, split)
+        return impair_test(dataset, samples, missing, degraded, config.degradation, config.run.seed, split)
 
     return Federation(
         config=config,
@@ -175,7 +179,7 @@ def federate(config: Config, fitted: Fitted, population: Population, scaler: Sca
         test=impaired(test, "test"),
         validation=impaired(held, "validation") if len(held) else None,
         test_client=None if dataset.client is None else dataset.client[test],
-        method=fitted.method,
+        method=method,
         scale=scaler,
         setup=setup,
         budget=budget,

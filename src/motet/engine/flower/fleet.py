@@ -1,0 +1,381 @@
+"""A round on nodes: each is asked for its clients, and heard until all have answered, enough have, or time is up.
+
+A node that comes back in the middle of a round is greeted and asked again. One whose answer comes too late has taken no
+part in that round; it is asked for another when it has answered.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from motet.data.dataset import Modality
+from motet.engine.account import Account
+from motet.engine.client import Client
+from motet.engine.flower import figures
+from motet.engine.flower.board import Board, NodeLine, State
+from motet.engine.flower.letter import Letter
+from motet.engine.flower.mail import Mail, Sent
+from motet.engine.flower.node import NOT_GREETED
+from motet.engine.flower.roster import Entry, Greeting
+from motet.engine.interrupt import stop_on_signal
+from motet.engine.outcome import Outcome
+from motet.engine.population import Population
+from motet.engine.state import Broadcast, Shared
+from motet.errors import MotetError
+from motet.nets.network import State as Tensors
+from motet.record.result import Refused
+from motet.wire.told import NOTHING
+
+log = logging.getLogger("motet")
+
+LOOK_S = 2.0
+"""Time between two looks at who is there."""
+FETCH_S = 0.1
+"""Time between two looks for answers."""
+NO_ANSWER = "no answer in time"
+AWAY = "its node is away"
+LATE = "its answer to an earlier round came too late"
+
+
+@dataclass
+class Patience:
+    """How long a round waits.
+
+    Attributes
+    ----------
+    deadline : float
+        Seconds, at most.
+    quorum : float
+        The share of the clients asked that is enough.
+    """
+
+    deadline: float
+    quorum: float
+
+
+class Greeted(NamedTuple):
+    """A node that has been greeted and has not begun yet; `came` as Flower says."""
+
+    name: str
+    came: float
+
+
+@dataclass
+class _Round:
+    """A round that is under way.
+
+    Attributes
+    ----------
+    number : int
+    wanted : dict of node's name to list of int
+        Clients that take part.
+    letters : dict of node's name to Letter
+    under_way : dict of Sent to node's name
+        Letters that have no answer yet.
+    outcomes : dict of client to Outcome
+    given_up : dict of node's name to str
+        Why nobody waits for it any more.
+    """
+
+    number: int
+    wanted: dict[str, list[int]]
+    letters: dict[str, Letter]
+    under_way: dict[Sent, str] = field(default_factory=dict)
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    given_up: dict[str, str] = field(default_factory=dict)
+
+    def waits_for(self, name: str) -> bool:
+        return name in self.wanted and name not in self.given_up and self.wanted[name][0] not in self.outcomes
+
+    @property
+    def over(self) -> bool:
+        return not any(self.waits_for(name) for name in self.wanted)
+
+
+class Fleet:
+    """Trains a round's participants on the nodes where they live.
+
+    Parameters
+    ----------
+    mail : Mail
+    run : str
+    greeting : Letter
+        That nodes are greeted with.
+    begin : dict of node's name to Letter
+        That nodes begin with.
+    entries : list of Entry
+    present : dict of int to Greeted
+        Flower's numbers of nodes that are there already.
+    population : Population
+    modalities : mapping of str to Modality
+    client : Client
+        Reads messages.
+    patience : Patience
+    board : Board
+    put_up : function
+        Shows the board.
+    """
+
+    def __init__(
+        self,
+        mail: Mail,
+        run: str,
+        greeting: Letter,
+        begin: Mapping[str, Letter],
+        entries: Sequence[Entry],
+        present: Mapping[int, Greeted],
+        population: Population,
+        modalities: Mapping[str, Modality],
+        client: Client,
+        patience: Patience,
+        board: Board,
+        put_up: Callable[[], None],
+    ) -> None:
+        self.mail, self.run, self.greeting, self.begin = mail, run, greeting, begin
+        self.entries = {own.name: own for own in entries}
+        self.population, self.modalities = population, modalities
+        self.client, self.patience = client, patience
+        self.board, self.put_up = board, put_up
+        self.names: dict[int, str] = {}
+        self.greeted = {node: own.name for node, own in present.items()}
+        self.came = {node: own.came for node, own in present.items()}
+        self.owing: dict[Sent, tuple[str, list[int]]] = {}
+        self.strangers: set[int] = set()
+        self.lost: dict[str, dict[str, int]] = {}
+        self.asked = 0
+        self.started = False
+        self._looked = -LOOK_S
+
+    def train(
+        self,
+        round: int,  # noqa: A002
+        participants: list[int],
+        broadcast: Broadcast,
+        private: Mapping[int, Tensors],
+    ) -> Iterator[Outcome]:
+        """Yield the outcomes of those that were heard, in client order."""
+        self.lost, self.asked = {}, 0
+        found = self._hear(round, participants, broadcast)
+        while not found.outcomes and participants:
+            log.warning("round %d: nobody has answered; it is asked for again", round)
+            found = self._hear(round, participants, broadcast)
+        for name, clients in found.wanted.items():
+            for k in clients:
+                if k not in found.outcomes:
+                    self._lose(found.given_up.get(name, NO_ANSWER), k)
+        self.started = True
+        for k in participants:
+            if k in found.outcomes:
+                yield found.outcomes.pop(k)
+
+    def _lose(self, why: str, client: int) -> None:
+        own = self.lost.setdefault(why, {})
+        own[str(client)] = own.get(str(client), 0) + 1
+
+    def _hear(self, number: int, participants: list[int], broadcast: Broadcast) -> _Round:
+        """Ask nodes for a round and hear them until it is over."""
+        wanted = {
+            name: own for name, entry in self.entries.items() if (own := sorted(set(participants) & set(entry.numbers)))
+        }
+        letters = {
+            name: Letter({"kind": "train", "run": self.run, "round": number, "clients": own}, broadcast.messages)
+            for name, own in wanted.items()
+        }
+        found = _Round(number, wanted, letters)
+        began = time.monotonic()
+        self._looked = -LOOK_S
+        enough = self.patience.quorum * len(participants)
+        with stop_on_signal() as stop:
+            while time.monotonic() - began < self.patience.deadline:
+                stop.check()
+                self._look(found, first=not self.started)
+                self._fetch(found, broadcast.shared)
+                if found.over or (found.outcomes and len(found.outcomes) >= enough):
+                    break
+                time.sleep(FETCH_S)
+        for sent, name in found.under_way.items():
+            if sent.kind == "train":
+                self.owing[sent] = name, found.wanted[name]
+                if found.waits_for(name):
+                    self._say(name, "late", NO_ANSWER)
+        self.put_up()
+        return found
+
+    # --- who is there ------------------------------------------------------------------------------------------------
+
+    def _look(self, found: _Round, first: bool) -> None:
+        """Greet those who have come, ask those who are known, and give up those who are away."""
+        if time.monotonic() - self._looked < LOOK_S:
+            return
+        self._looked = time.monotonic()
+        online = self.mail.online()
+        for node in [node for node, came in self.came.items() if online.get(node) != came]:
+            self._forget(node, found)
+        busy = {sent.node for sent in (*found.under_way, *self.owing)}
+        for node, came in online.items():
+            if node in busy or node in self.strangers:
+                continue
+            name = self.names.get(node)
+            if node in self.greeted:
+                own = self.greeted.pop(node)
+                self._send(found, node, self.begin[own], own)
+            elif name is None:
+                self.came[node] = came
+                self._send(found, node, self.greeting, "")
+            elif found.waits_for(name):
+                self._send(found, node, found.letters[name], name)
+        if first:
+            return  # a server that has just started waits for all of its nodes
+        there = {self.names.get(node, "") for node in online} | set(found.under_way.values())
+        for name in found.wanted:
+            if found.waits_for(name) and name not in there and "" not in found.under_way.values():
+                found.given_up[name] = AWAY
+                self._say(name, "away", AWAY)
+        self.put_up()
+
+    def _forget(self, node: int, found: _Round) -> None:
+        """Forget a node that has gone, or has come anew: what it was asked it will not answer."""
+        name = self.names.pop(node, self.greeted.pop(node, ""))
+        self.came.pop(node)
+        self.strangers.discard(node)
+        found.under_way = {sent: own for sent, own in found.under_way.items() if sent.node != node}
+        self.owing = {sent: own for sent, own in self.owing.items() if sent.node != node}
+        if name:
+            log.warning("%s has gone, or was started again", name)
+            self._say(name, "away", "it has gone")
+
+    def _send(self, found: _Round, node: int, letter: Letter, name: str) -> None:
+        sent = self.mail.send(node, letter, self.patience.deadline)
+        if sent is None:
+            log.warning("Flower did not take a letter to %s", name or f"node {node}")
+            return
+        found.under_way[sent] = name
+        if sent.kind == "train":
+            self.asked += 1
+            self._say(name, "at work")
+            self.board.nodes[name].down += letter.size
+        self.put_up()
+
+    # --- what has come back ------------------------------------------------------------------------------------------
+
+    def _fetch(self, found: _Round, shared: Shared) -> None:
+        for sent, letter in self.mail.fetch([*found.under_way, *self.owing]):
+            if sent in self.owing:
+                self._too_late(sent, letter)
+                continue
+            name = found.under_way.pop(sent)
+            try:
+                if letter.error is not None:
+                    raise MotetError(letter.error)
+                if sent.kind == "greet":
+                    self._greeted(found, sent.node, letter)
+                elif sent.kind == "begin":
+                    self._begun(found, sent.node, name)
+                else:
+                    self._trained(found, name, letter, shared)
+            except MotetError as error:
+                self._failed(found, sent, name, str(error))
+            self.put_up()
+
+    def _greeted(self, found: _Round, node: int, letter: Letter) -> None:
+        greeting = Greeting(letter, self.modalities)
+        entry = self.entries.get(greeting.name)
+        if entry is None:
+            raise MotetError(f"{greeting.name!r} is no node of this run, which began without it")
+        if not greeting.is_that_of(entry):
+            raise MotetError(f"{greeting.name!r} has come back with other samples than it had")
+        if greeting.name in self.names.values():
+            raise MotetError(f"another node is called {greeting.name!r}: give each a --name of its own")
+        self._send(found, node, self.begin[greeting.name], greeting.name)
+
+    def _begun(self, found: _Round, node: int, name: str) -> None:
+        self.names[node] = name
+        log.info("%s is there", name)
+        self._say(name, "greeted")
+        if found.given_up.get(name) == AWAY:
+            del found.given_up[name]
+        if found.waits_for(name):
+            self._send(found, node, found.letters[name], name)
+
+    def _trained(self, found: _Round, name: str, letter: Letter, shared: Shared) -> None:
+        clients = found.wanted[name]
+        header = letter.header
+        if (header.get("round"), header.get("clients")) != (found.number, clients):
+            raise MotetError("it has answered another question")
+        account = self._account(header.get("account"), clients)
+        known = {f"{k}/{kind}" for k in clients for kind in ("model", "prototypes", "scores", "drift", "quality")}
+        if not set(letter.messages) <= known:
+            raise MotetError("it has sent messages of clients, or of a kind, that it was not asked for")
+        for place, k in enumerate(clients):
+            found.outcomes[k] = self._outcome(k, account.of(np.array([place])), letter, shared)
+        line = self._say(name, "done")
+        line.round, line.up = found.number, line.up + letter.size
+        seconds = header.get("seconds")
+        line.seconds = float(seconds) if isinstance(seconds, int | float) else None
+        line.missing = {m: float(own.mean()) for m, own in account.missing.items()}
+        log.info("round %d: %s has answered", found.number, name)
+
+    def _account(self, found: Any, clients: list[int]) -> Account:
+        account = figures.read(found, len(clients), self.client.method.modalities)
+        held = self.population.held[clients]
+        too_many = (account.samples > held) | (account.samples < 1) | (account.arrivals > account.samples)
+        if too_many.any() or any((own > account.samples).any() for own in account.present.values()):
+            raise MotetError("what it tells for the record makes no sense")
+        return account
+
+    def _outcome(self, k: int, account: Account, letter: Letter, shared: Shared) -> Outcome:
+        """Return what a client has sent, read as far as it can be; what is wrong with it, the gate finds."""
+        sent, expected = letter.messages, self.client.expected
+
+        def of(kind: str) -> bytes | None:
+            return sent.get(f"{k}/{kind}")
+
+        model, prototypes, scores, drift, told = map(of, ("model", "prototypes", "scores", "drift", "quality"))
+        return Outcome(
+            clients=[k],
+            account=account,
+            told=NOTHING if told is None else expected.received_told(told),
+            model=None
+            if model is None
+            else self.client.sender.heard(expected.received("model", model), shared["model"]),
+            prototypes=None if prototypes is None else expected.received_prototypes(prototypes),
+            scores=None if scores is None else expected.received("scores", scores),
+            drift=None if drift is None else expected.received("drift", drift),
+        )
+
+    def _failed(self, found: _Round, sent: Sent, name: str, why: str) -> None:
+        log.warning("%s, asked to %s: %s", name or f"node {sent.node}", sent.kind, why)
+        if sent.kind == "greet":
+            self.strangers.add(sent.node)
+            return
+        if sent.kind == "train" and why == NOT_GREETED:
+            self.names.pop(sent.node, None)  # the process that trains was started again: greet it, and ask again
+            return
+        found.given_up[name] = why
+        self._say(name, "lost", why).lost += 1
+
+    def _too_late(self, sent: Sent, letter: Letter) -> None:
+        name, clients = self.owing.pop(sent)
+        line = self._say(name, "greeted")
+        if letter.error is not None:
+            log.warning("%s never answered: %s", name, letter.error)
+            return
+        log.warning("%s has answered too late; its answer is not used", name)
+        line.late += 1
+        for k in clients:
+            self._lose(LATE, k)
+
+    def _say(self, name: str, state: State, why: str = "") -> NodeLine:
+        line = self.board.nodes.setdefault(name, NodeLine(name=name, clients=len(self.entries[name].numbers)))
+        line.state, line.why = state, why
+        return line
+
+    def refused(self) -> Refused:
+        """Return which clients were not heard in the last round, and why."""
+        return self.lost

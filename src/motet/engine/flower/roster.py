@@ -1,0 +1,172 @@
+"""The nodes of a run and the clients that live on each, as the server wrote them down before the first round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from motet.data.dataset import Modality
+from motet.engine.flower.letter import Letter
+from motet.engine.population import Population
+from motet.engine.standardisation import read_sums
+from motet.errors import MotetError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A node, as it made itself known.
+
+    Attributes
+    ----------
+    name : str
+    numbers : tuple of int
+        Its clients.
+    samples, held : tuple of int
+        Of each.
+    owned : tuple of tuple of bool
+        Whether each has samples with a modality.
+    origin : tuple of str
+        Tells whose samples they are.
+    record : dict
+        How they were shared out.
+    """
+
+    name: str
+    numbers: tuple[int, ...]
+    samples: tuple[int, ...]
+    held: tuple[int, ...]
+    owned: tuple[tuple[bool, ...], ...]
+    origin: tuple[str, ...]
+    record: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Entry:
+        """Undo `to_json`."""
+        lists = {name: tuple(found[name]) for name in ("numbers", "samples", "held", "origin")}
+        owned = tuple(tuple(bool(there) for there in row) for row in found["owned"])
+        return cls(name=str(found["name"]), owned=owned, record=dict(found["record"]), **lists)
+
+
+class Greeting:
+    """What a node answers to `greet`, looked at before it is believed.
+
+    Parameters
+    ----------
+    letter : Letter
+    modalities : mapping of str to Modality
+
+    Attributes
+    ----------
+    numbers : list of int or None
+        Its clients, if it takes a share of data that all have.
+    messages : list of bytes
+        What its clients send for standardisation, if they were asked to.
+
+    Raises
+    ------
+    MotetError
+        If it makes no sense.
+    """
+
+    def __init__(self, letter: Letter, modalities: Mapping[str, Modality]) -> None:
+        header = letter.header
+        try:
+            self.name = str(header["name"])
+            self.numbers = None if header["numbers"] is None else [int(k) for k in header["numbers"]]
+            self.of = int(header["of"])
+            self.samples, self.held = ([int(n) for n in header[key]] for key in ("samples", "held"))
+            self.owned = [[bool(there) for there in row] for row in header["owned"]]
+            self.origin = [str(digest) for digest in header["origin"]]
+            kept = ("partition", "merged", "dropped", "unimodal")
+            self.record = {key: header[key] for key in kept}
+        except (KeyError, TypeError, ValueError):
+            raise MotetError("its greeting makes no sense") from None
+        clients = len(self.samples)
+        self.messages = [
+            letter.messages[name] for place in range(clients) if (name := f"{place}/scale") in letter.messages
+        ]
+        self.sums = [read_sums(message, modalities) for message in self.messages]
+        same = {len(self.held), len(self.owned), len(self.origin), clients}
+        widths = {len(row) for row in self.owned} | {len(modalities)}
+        positive = all(n > 0 for n in [*self.samples, *self.held])
+        if len(same) > 1 or len(widths) > 1 or not positive or not self.name or len(self.name) > 200:
+            raise MotetError("its greeting makes no sense")
+        if self.numbers is not None and (len(self.numbers) != clients or not set(self.numbers) <= set(range(self.of))):
+            raise MotetError("its greeting makes no sense")
+        if len(self.messages) not in (0, clients):
+            raise MotetError("not all of its clients have sent sums")
+        if clients == 0:
+            raise MotetError("no client lives on it: give it a share with fewer parts, or data of its own")
+
+    def entry(self, numbers: Sequence[int]) -> Entry:
+        """Return what is written down of the node."""
+        owned = tuple(map(tuple, self.owned))
+        samples, held, origin = tuple(self.samples), tuple(self.held), tuple(self.origin)
+        return Entry(self.name, tuple(numbers), samples, held, owned, origin, self.record)
+
+    def is_that_of(self, entry: Entry) -> bool:
+        """Return whether this is the node that was written down, with the clients and samples that it had."""
+        return (tuple(self.origin), self.owned) == (entry.origin, [list(row) for row in entry.owned])
+
+
+def missing(greetings: Sequence[Greeting]) -> str | None:
+    """Return what is missing for a run to begin, as a sentence; None where nothing is."""
+    shared = [own for own in greetings if own.numbers is not None]
+    if shared and len(shared) < len(greetings):
+        return "some nodes take a share of common data and others have their own: give all of them --share, or none"
+    if not shared:
+        return None
+    (clients, *others) = {own.of for own in shared}
+    if others:
+        return "nodes see different numbers of clients: give all of them the same data"
+    held = sorted(k for own in shared for k in own.numbers or [])
+    if len(set(held)) < len(held):
+        twice = next(k for k in held if held.count(k) > 1)
+        names = [own.name for own in shared if twice in (own.numbers or [])]
+        return f"client {twice} lives on {' and on '.join(names)}: give every node another --share"
+    absent = sorted(set(range(clients)) - set(held))
+    if absent:
+        return f"{len(absent)} of {clients} clients live on no node yet: more nodes, with the other shares, must join"
+    return None
+
+
+def enter(greetings: Sequence[Greeting]) -> list[Entry]:
+    """Return the nodes with numbers for all clients: their own, or in the order of the nodes' names."""
+    entries, following = [], 0
+    for own in sorted(greetings, key=lambda greeting: greeting.name):
+        numbers = own.numbers if own.numbers is not None else range(following, following + len(own.samples))
+        following += len(own.samples)
+        entries.append(own.entry(list(numbers)))
+    return entries
+
+
+def population(entries: Sequence[Entry], modalities: Sequence[str]) -> Population:
+    """Return the clients of all nodes."""
+    by_client = {
+        k: (own.samples[place], own.held[place], own.owned[place], own.origin[place])
+        for own in entries
+        for place, k in enumerate(own.numbers)
+    }
+    samples, held, owned, origin = zip(*(by_client[k] for k in range(len(by_client))), strict=True)
+    counts, there = np.array(samples), np.array(owned)
+    first = entries[0].record
+    record = {
+        "partition": first["partition"],
+        "clients": len(counts),
+        "samples_min": int(counts.min()),
+        "samples_median": float(np.median(counts)),
+        "samples_max": int(counts.max()),
+        "merged": first["merged"],
+        "owners": dict(zip(modalities, there.sum(axis=0).tolist(), strict=True)),
+        "unimodal": first["unimodal"],
+        "dropped": first["dropped"],
+        "nodes": {own.name: list(own.numbers) for own in entries},
+    }
+    return Population(counts, np.array(held), there, record, tuple(digest.encode() for digest in origin))

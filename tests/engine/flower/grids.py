@@ -1,0 +1,108 @@
+"""Flower's grid without processes: nodes that answer in this one, and faults on demand."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("flwr", reason="the extra 'flower' is not installed")
+
+from flwr.app import Error, Message
+from flwr.supercore.task_identity import TaskIdentity
+
+from motet.config import Config
+from motet.data.dataset import Dataset
+from motet.engine.flower.cohort import Share
+from motet.engine.flower.letter import Letter
+from motet.engine.flower.node import Node
+from motet.engine.flower.records import from_records, to_records
+
+TaskIdentity.run_id = TaskIdentity.node_id = TaskIdentity.task_id = 1
+
+Meddle = Callable[[str, Letter], "Letter | None"]
+"""From a node's name and its answer to what comes of it; None: nothing."""
+
+
+@dataclass
+class Info:
+    """What Flower tells of a node."""
+
+    node_id: int
+    last_activated_at: str
+
+
+@dataclass
+class FakeGrid:
+    """A grid whose nodes answer when they are asked for answers.
+
+    Attributes
+    ----------
+    nodes : dict of int to Node
+        Those that are online.
+    meddle : function
+    carried : list of (str, Letter)
+        All letters that were sent down or came up: ``down`` or ``up``, and the letter.
+    """
+
+    nodes: dict[int, Node] = field(default_factory=dict)
+    meddle: Meddle = lambda name, letter: letter
+    carried: list[tuple[str, Letter]] = field(default_factory=list)
+    came: dict[int, str] = field(default_factory=dict)
+    waiting: dict[str, Message] = field(default_factory=dict)
+    numbers: Any = field(default_factory=itertools.count)
+
+    def add(self, node_id: int, node: Node) -> None:
+        """Let a node come, or come again."""
+        self.nodes[node_id] = node
+        self.came[node_id] = datetime.fromtimestamp(time.time() + next(self.numbers), UTC).isoformat()
+
+    def get_nodes(self) -> list[Info]:
+        """Return who is online."""
+        return [Info(number, self.came[number]) for number in self.nodes]
+
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        """Take messages."""
+        found = []
+        for message in messages:
+            number = f"m{next(self.numbers)}"
+            message.metadata.__dict__["_message_id"] = number
+            self.waiting[number] = message
+            self.carried.append(("down", from_records(message.content)))
+            found.append(number)
+        return found
+
+    def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
+        """Return the answers that there are."""
+        found = []
+        for number in message_ids:
+            message = self.waiting.get(number)
+            if message is None:
+                continue
+            node = self.nodes.get(message.metadata.dst_node_id)
+            if node is None:
+                del self.waiting[number]
+                found.append(Message(Error(code=3, reason="Node Unavailable"), reply_to=message))
+                continue
+            answer = self.meddle(node.name, node.answer(from_records(message.content)))
+            if answer is not None:
+                del self.waiting[number]
+                self.carried.append(("up", answer))
+                found.append(Message(to_records(answer), reply_to=message))
+        return found
+
+
+def nodes(
+    folder: Path, count: int, data: Callable[[Config], Dataset], shares: bool = True, names: str = "node"
+) -> list[Node]:
+    """Make nodes that share a dataset."""
+    return [
+        Node(f"{names}{n}", folder / f"{names}{n}", data, Share(n, count) if shares else None)
+        for n in range(1, count + 1)
+    ]
