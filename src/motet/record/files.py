@@ -7,11 +7,14 @@ import re
 from pathlib import Path
 
 
-def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file; a reader sees the old content or the new, and the bytes are on disk on return."""
+def write_atomic(path: Path, content: str | bytes, mode: int = 0o666) -> None:
+    """Write a file; a reader sees the old content or the new, and the bytes are on disk on return.
+
+    It has its mode, less the umask, before there is anything in it: a secret (0o600) is at no moment to be read.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with open(temporary, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())

@@ -1,0 +1,34 @@
+"""``python -m motet.engine.flower.child ROLE PARENT ...``: a Flower process that `processes.Process` has started."""
+
+from __future__ import annotations
+
+import sys
+
+from motet.engine.flower.processes import end_with
+
+
+def superlink() -> None:
+    """Run a SuperLink behind the guard; Flower makes the application when it is started, and asks this module for it."""
+    from flwr.superlink import main as made_by
+    from flwr.superlink.cli import flower_superlink
+
+    from motet.engine.flower.guard import guarded
+
+    made_by.create_app = guarded(made_by.create_app)
+    flower_superlink()
+
+
+def supernode() -> None:
+    """Run a SuperNode."""
+    from flwr.supernode.cli import flower_supernode
+
+    flower_supernode()
+
+
+ROLES = {"superlink": superlink, "supernode": supernode}
+
+if __name__ == "__main__":
+    role, parent, *arguments = sys.argv[1:]
+    end_with(int(parent))
+    sys.argv = [f"flower-{role}", *arguments]
+    ROLES[role]()
