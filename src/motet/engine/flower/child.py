@@ -8,7 +8,7 @@ from motet.engine.flower.processes import end_with
 
 
 def superlink() -> None:
-    """Run a SuperLink behind the guard; Flower makes the application when it is started, and asks this module for it."""
+    """Run a SuperLink behind the guard: Flower imports what makes its application only when it is about to serve it."""
     from flwr.superlink import main as made_by
     from flwr.superlink.cli import flower_superlink
 

@@ -12,11 +12,9 @@ import ipaddress
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec
 
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 FLEET, HEALTH = "/v1/fleet/", "/health"
 REFUSED = "this is answered to the server's own machine alone"
@@ -37,7 +35,9 @@ class Guard:
         if scope["type"] == "lifespan" or scope["path"] == HEALTH or scope["path"].startswith(FLEET) or is_here(scope):
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await PlainTextResponse(REFUSED, 403)(scope, receive, send)
+            headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(REFUSED))]
+            await send({"type": "http.response.start", "status": 403, "headers": headers})
+            await send({"type": "http.response.body", "body": REFUSED.encode()})
         else:
             await send({"type": "websocket.close"})
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 import shutil
 import signal
 import socket
@@ -69,10 +71,18 @@ def find_command(name: str) -> str:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on; it may be taken by someone else before it is used."""
+    """Return a port of the loopback interface that nobody listens on at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, where no other machine can listen or speak."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Process:
@@ -97,7 +107,7 @@ class Process:
     ) -> None:
         self.log = log
         self._from = log.stat().st_size if log.exists() else 0
-        command = [sys.executable, "-m", "motet.engine.flower.child", role, str(os.getpid()), *arguments]
+        command = [sys.executable, "-P", "-m", "motet.engine.flower.child", role, str(os.getpid()), *arguments]
         with open(log, "ab") as out:
             self._child = subprocess.Popen(
                 command,
@@ -117,7 +127,11 @@ class Process:
         """Return what it has said since it began."""
         with open(self.log, "rb") as file:
             file.seek(self._from)
-            return file.read().decode(errors="replace")
+            return re.sub(r"\x1b\[[0-9;]*m", "", file.read().decode(errors="replace"))  # Flower's colours
+
+    def last_said(self, lines: int = 3) -> str:
+        """Return the last that it has said, as part of a sentence."""
+        return " | ".join([line.strip() for line in self.said().splitlines() if line.strip()][-lines:]) or "nothing"
 
     def stop(self, patience_s: float = PATIENCE_S) -> None:
         """End it and all that it has started: asked first, killed if that does not help."""
@@ -126,21 +140,34 @@ class Process:
 
 
 def end(pid: int, patience_s: float = PATIENCE_S) -> None:
-    """End a process and its descendants: SIGTERM to it alone, then SIGKILL to those that are left.
+    """End a process and its descendants: SIGTERM to it, then to those that it leaves behind, then SIGKILL.
 
-    A process asked in this way ends its children itself, and in order; but not one that hangs, nor the children of a
-    child that is gone already.
+    Flower's processes end their children themselves, in order; but not one that hangs, nor one that waits for a server
+    which is gone.
     """
     family = started([pid, *descendants(pid)])
     _signal(family[:1], signal.SIGTERM)
     _see_out(family, patience_s)
 
 
-def _see_out(family: list[Started], patience_s: float) -> None:
-    """Wait until these have ended, and what they have started meanwhile; kill those that are left."""
-    until = time.monotonic() + patience_s
-    while (family := _living(family)) and time.monotonic() < until:
+def _see_out(family: list[Started], patience_s: float, first: int = 1) -> None:
+    """Wait for those that were told to end, tell the others, and kill who is left.
+
+    Parameters
+    ----------
+    family : list of Started
+        What they start meanwhile is added.
+    patience_s : float
+        In all; half of it is for those that were told.
+    first : int
+        How many were told already.
+    """
+    began, told = time.monotonic(), family[:first]
+    while (family := _living(family)) and time.monotonic() < began + patience_s:
         family += [one for one in started(descendants(*(pid for pid, _ in family))) if one not in family]
+        if not set(told) & set(family) or time.monotonic() > began + patience_s / 2:
+            _signal([one for one in family if one not in told], signal.SIGTERM)
+            told += family
         time.sleep(0.1)
     _signal(family, signal.SIGKILL)
 
@@ -217,7 +244,7 @@ def end_with(parent: int) -> None:
         if main.is_alive():
             family = started(descendants(own))
             os.kill(own, signal.SIGTERM)
-            _see_out(family, PATIENCE_S / 2)  # Flower breaks off after 5 s, and this thread with it
+            _see_out(family, PATIENCE_S / 2, first=0)  # Flower breaks off after 5 s, and this thread with it
             main.join(PATIENCE_S / 2)
             if main.is_alive():
                 os.kill(own, signal.SIGKILL)

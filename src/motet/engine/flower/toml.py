@@ -1,0 +1,18 @@
+"""Settings as TOML, which Flower reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+Value = str | int | float | bool
+
+
+def lines(settings: Mapping[str, Value]) -> str:
+    """Return a line for each setting."""
+    return "".join(f"{value(name)} = {value(setting)}\n" for name, setting in settings.items())
+
+
+def value(setting: Value) -> str:
+    """Return a value as TOML writes it: as JSON does, but for numbers that are no whole ones, which may be infinite."""
+    return repr(setting) if isinstance(setting, float) else json.dumps(setting, ensure_ascii=False)
