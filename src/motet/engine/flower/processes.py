@@ -233,7 +233,8 @@ def end_with(parent: int) -> None:
 
     A process learns that it has another parent as soon as its own has ended, on any system, from any thread that
     started it (Linux's own signal for it comes when the *thread* ends), and no process id can be mistaken for another.
-    The thread that looks is waited for at the interpreter's end, so that it can do its work.
+    The thread that looks is waited for at the interpreter's end, so that it can do its work; SIGTERM must therefore not
+    end the process at once, as it does without a handler (which is what uvicorn goes back to when it has stopped).
     """
 
     main, own = threading.main_thread(), os.getpid()
@@ -249,4 +250,5 @@ def end_with(parent: int) -> None:
             if main.is_alive():
                 os.kill(own, signal.SIGKILL)
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     threading.Thread(target=look, name="parent").start()
