@@ -14,5 +14,7 @@ def lines(settings: Mapping[str, Value]) -> str:
 
 
 def value(setting: Value) -> str:
-    """Return a value as TOML writes it: as JSON does, but for numbers that are no whole ones, which may be infinite."""
-    return repr(setting) if isinstance(setting, float) else json.dumps(setting, ensure_ascii=False)
+    """Return a value as TOML writes it: as JSON does, but for one character, and numbers that may be infinite."""
+    if isinstance(setting, float):
+        return repr(setting)
+    return json.dumps(setting, ensure_ascii=False).replace("\x7f", "\\u007f")
