@@ -19,24 +19,27 @@ from motet.engine.flower.supernode import SuperNode
 from motet.errors import InputError, MotetError
 
 APP = App("echoing:server", "echoing:client")
+AHEAD = """
+import datetime
+import flwr.supercore.date as date
+now = date.now
+date.now = lambda: now() + datetime.timedelta(minutes=1)
+"""
+"""A device's clock, as Python's start-up hook."""
+
+
+def see(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let Flower's processes import what is in a folder."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
 
 
 def test_a_question_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, path)))
+    see(monkeypatch, Path(__file__).parent)
     made = make_certificates(tmp_path / "keys")
-    known, unknown = (make_node_key(tmp_path / "keys", name) for name in ("known", "unknown"))
+    key = make_node_key(tmp_path / "keys", "first")
     with SuperLink(tmp_path / "server", port=free_port(), certificates=made) as link:
-        for _ in range(2):  # the second time changes nothing
-            link.control.register(known.public, "known")
-        with pytest.raises(InputError, match=r"does not know the key .*unknown\.key"):
-            SuperNode(tmp_path / "unknown", link.address, made.ca, unknown.private).start()
-        with pytest.raises(InputError, match="give this one its key"):
-            SuperNode(tmp_path / "keyless", link.address, made.ca).start()
-        other = make_certificates(tmp_path / "others")
-        with pytest.raises(InputError, match=r"no certificate for this address that .*others/ca\.crt has signed"):
-            SuperNode(tmp_path / "misled", link.address, other.ca, known.private).start()
-        with SuperNode(tmp_path / "node", link.address, made.ca, known.private, {"name": 'the "1st"'}) as node:
+        link.control.register(key.public, "first")
+        with SuperNode(tmp_path / "node", link.address, made.ca, key.private, {"name": 'the "1st"'}) as node:
             out = tmp_path / "answer.json"
             run = link.control.submit(APP, {"question": "Ça va?", "out": str(out)})
             until = time.monotonic() + 50
@@ -48,6 +51,26 @@ def test_a_question_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             family = descendants(os.getpid())
             assert len(started(family)) >= 4  # two servers, and beside each one that starts apps
     assert not started(family)
+
+
+@pytest.mark.slow
+def test_who_may_not_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make_certificates(tmp_path / "keys")
+    other = make_certificates(tmp_path / "others")
+    known, unknown = (make_node_key(tmp_path / "keys", name) for name in ("known", "unknown"))
+    with SuperLink(tmp_path / "server", port=free_port(), certificates=made) as link:
+        for _ in range(2):  # the second time changes nothing
+            link.control.register(known.public, "known")
+        with pytest.raises(InputError, match=r"does not know the key .*unknown\.key"):
+            SuperNode(tmp_path / "a", link.address, made.ca, unknown.private).start()
+        with pytest.raises(InputError, match="give this one its key"):
+            SuperNode(tmp_path / "b", link.address, made.ca).start()
+        with pytest.raises(InputError, match=r"no certificate for this address that .*others/ca\.crt has signed"):
+            SuperNode(tmp_path / "c", link.address, other.ca, known.private).start()
+        (tmp_path / "sitecustomize.py").write_text(AHEAD)
+        see(monkeypatch, tmp_path)
+        with pytest.raises(InputError, match="set this device's clock"):
+            SuperNode(tmp_path / "d", link.address, made.ca, known.private).start()
 
 
 def test_nobody_listens(tmp_path: Path) -> None:

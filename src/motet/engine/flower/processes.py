@@ -134,9 +134,13 @@ class Process:
         return " | ".join([line.strip() for line in self.said().splitlines() if line.strip()][-lines:]) or "nothing"
 
     def stop(self, patience_s: float = PATIENCE_S) -> None:
-        """End it and all that it has started: asked first, killed if that does not help."""
-        end(self._child.pid, patience_s)
-        self._child.wait()
+        """End it and all that it has started: asked first, killed if that does not help.
+
+        Of one that has ended already nothing is left but what ends by itself; its number may be another's by now.
+        """
+        if self.status is None:
+            end(self._child.pid, patience_s)
+            self._child.wait()
 
 
 def end(pid: int, patience_s: float = PATIENCE_S) -> None:

@@ -20,8 +20,8 @@ from motet.errors import InputError, MotetError
 PORT = 8000
 HEALTHY_S = 60.0
 """That a start may take; 4 s on an idle machine."""
-POLL_S = 0.05
-"""Between two questions for work of the process that starts apps; Flower's own choice is 1 s."""
+POLL_S = 0.25
+"""Between two looks for work of what starts apps. Flower's own choice is 1 s; 0.05 s would take a tenth of a core."""
 
 
 class SuperLink:
@@ -103,6 +103,7 @@ class SuperLink:
         MotetError
             If it has not begun to answer in time; its last words are part of the sentence.
         """
+        self.stop()
         self._check_port()
         tls = self.certificates
         options = [

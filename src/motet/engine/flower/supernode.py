@@ -119,17 +119,17 @@ class SuperNode:
         MotetError
             If nobody answers, or it ends for another reason.
         """
-        began = time.monotonic()
-        until = None if within_s is None else began + within_s
-        forgotten = began + (FORGOTTEN_S if self._mark.exists() else 0.0)
+        self.stop()
+        forgotten = time.monotonic() + (FORGOTTEN_S if self._mark.exists() else 0.0)
         try:
             for attempt in itertools.count(1):
-                process = self._process = self._begin()
-                if self._joined(process, until):
+                process = self._begin()
+                if self._joined(process, within_s):
                     break
-                said, now = process.said(), time.monotonic()
+                said = process.said()
                 port_was_taken = "HTTP API failed to start" in said and attempt < 3
-                if not port_was_taken and ("Failed to activate" not in said or now > forgotten):
+                still_there = "Failed to activate" in said and time.monotonic() < forgotten
+                if not port_was_taken and not still_there:
                     raise self._refused(said)
                 time.sleep(_AGAIN_S)
         except BaseException:
@@ -141,15 +141,15 @@ class SuperNode:
         """End it, and what it carries out; the server is told that it leaves."""
         if self._process is not None:
             self._process.stop()
-            if self._process.status == 0:
+            if self._process.status == 0 and self.node_id is not None:
                 self._mark.unlink(missing_ok=True)
 
     def why(self) -> str:
-        """Return, in one sentence, why it takes no part, as far as its last words tell."""
+        """Return, in one sentence, why it takes no part, as far as it has said."""
         if self._process is None:
             return "the SuperNode was not started"
         said = self._process.said()
-        for words, sentence in _REASONS:
+        for words, sentence in _REASONS if self.node_id is None else ():
             if words in said:
                 return sentence.format(address=self.address, key=self.key, ca=self.ca)
         if self.running:
@@ -161,15 +161,18 @@ class SuperNode:
         options += ["--node-config", str(self.folder.absolute() / "node.toml")]
         options += ["--root-certificates", str(self.ca.absolute())] if self.ca else ["--insecure"]
         options += ["--auth-supernode-private-key", str(self.key.absolute())] if self.key else []
-        return Process("supernode", options, self.folder / "flwr", self.log, self._settings)
+        self.node_id = None
+        self._process = Process("supernode", options, self.folder / "flwr", self.log, self._settings)
+        return self._process
 
-    def _joined(self, process: Process, until: float | None) -> bool:
+    def _joined(self, process: Process, within_s: float | None) -> bool:
         """Return whether it has joined, or has ended."""
+        began = time.monotonic()
         while process.status is None:
             if found := re.search(r"SuperNode ID: (\d+)", process.said()):
                 self.node_id = int(found[1])
                 return True
-            if until is not None and time.monotonic() > until:
+            if within_s is not None and time.monotonic() > began + within_s:
                 raise MotetError(_NOBODY.format(address=self.address))
             time.sleep(0.1)
         return False
@@ -197,6 +200,11 @@ _REASONS = (
         "the server at {address} has no certificate for this address that {ca} has signed: bring its ca.crt here, or "
         "make it a certificate that names the address",
     ),
+    (
+        "terminated gracefully",  # as it does by itself when its signature, which has the time in it, is refused
+        "the server at {address} does not believe the signature of {key}: set this device's clock, which may be 5 s "
+        "ahead of the server's or 5 minutes behind it",
+    ),
     ("Unable to parse the private key", "{key}: is no device's key: make one and bring its .key file here"),
 )
-"""What Flower says, and what it means."""
+"""What Flower says of a device that has not joined, and what it means."""
