@@ -9,13 +9,15 @@ import ssl
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from motet.engine.flower.control import Control
 from motet.engine.flower.guard import REFUSED
-from motet.engine.flower.keys import Certificates
 from motet.engine.flower.processes import Process, find_command, is_loopback
 from motet.errors import InputError, MotetError
+
+if TYPE_CHECKING:
+    from motet.engine.flower.keys import Certificates  # which cannot be imported where Flower is not installed
 
 PORT = 8000
 HEALTHY_S = 60.0
