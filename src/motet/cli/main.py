@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import motet
-from motet.cli import audit, compare, data, demo, recipes, report, run, worth
+from motet.cli import audit, compare, data, demo, fleet, recipes, report, run, worth
 from motet.errors import InputError, Interrupted, MotetError
 
 app = typer.Typer(
@@ -51,6 +51,10 @@ app.command("recipes")(recipes.recipes)
 app.command("worth")(worth.worth)
 app.command("audit")(audit.audit)
 app.command("report")(report.report)
+app.command("fleet")(fleet.fleet)
+app.command("serve")(fleet.serve)
+app.command("join")(fleet.join)
+app.command("keys")(fleet.keys)
 app.add_typer(data.app, name="data")
 
 

@@ -45,7 +45,9 @@ def resume(
 
     Example: motet resume runs/ucihar-qqr-seed0
     """
+    from motet.cli import fleet
     from motet.engine import comparisons, runs
+    from motet.engine.flower.plan import is_served
 
     if comparisons.is_comparison(folder):
         done = comparisons.finished(folder)
@@ -60,6 +62,9 @@ def resume(
             typer.echo(f"{folder} is finished already; nothing to do", err=json)
         if json:
             typer.echo((folder / "result.json").read_text(), nl=False)
+        return
+    if is_served(folder):
+        fleet.go_on(folder, quiet, json)
         return
     with hints(folder):
         result = runs.resume(folder, watch(quiet or json))

@@ -12,8 +12,9 @@ from people import configured, people
 from motet.config import Config
 from motet.data.dataset import ArrayDataset
 from motet.engine.flower import fleet, gather
-from motet.engine.flower.deployment import Plan, carry_out
+from motet.engine.flower.deployment import carry_out
 from motet.engine.flower.mail import Mail
+from motet.engine.flower.plan import Plan
 from motet.engine.run import run
 from motet.record import checkpoint
 from motet.record.folder import RunFolder

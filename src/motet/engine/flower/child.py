@@ -1,4 +1,4 @@
-"""``python -m motet.engine.flower.child ROLE PARENT ...``: a Flower process that `processes.Process` has started."""
+"""``python -m motet.engine.flower.child ROLE PARENT ...``: a process that `processes.Process` has started."""
 
 from __future__ import annotations
 
@@ -25,10 +25,17 @@ def supernode() -> None:
     flower_supernode()
 
 
-ROLES = {"superlink": superlink, "supernode": supernode}
+def motet() -> None:
+    """Run a command of Motet's."""
+    from motet.cli.main import main
+
+    main()
+
+
+ROLES = {"superlink": superlink, "supernode": supernode, "motet": motet}
 
 if __name__ == "__main__":
     role, parent, *arguments = sys.argv[1:]
     end_with(int(parent))
-    sys.argv = [f"flower-{role}", *arguments]
+    sys.argv = [role, *arguments]
     ROLES[role]()

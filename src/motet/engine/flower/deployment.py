@@ -24,6 +24,7 @@ from motet.engine.flower.fleet import Fleet, Greeted, Patience
 from motet.engine.flower.gather import Gathering
 from motet.engine.flower.letter import Letter
 from motet.engine.flower.mail import Mail
+from motet.engine.flower.plan import Plan, read_plan
 from motet.engine.flower.roster import Entry, Greeting, enter, population
 from motet.engine.rounds import Rounds
 from motet.engine.run import last_state, threads
@@ -41,48 +42,9 @@ from motet.wire.ledger import Ledger
 
 log = logging.getLogger("motet")
 
-PLAN, ROSTER = "deployment.json", "roster.json"
+ROSTER = "roster.json"
 LOCKED_S = 30.0
 """In which a server that has been killed lets go of its folder."""
-
-
-class Plan(BaseModel):
-    """How a run is served; beside its configuration.
-
-    Attributes
-    ----------
-    run : str
-        What nodes know it by.
-    nodes : int
-        How many must have come before it begins.
-    deadline : float
-        Seconds in which a round ends.
-    quorum : float
-        The share of the clients asked that is enough to end it before.
-    """
-
-    run: str
-    nodes: int
-    deadline: float
-    quorum: float
-
-    def write(self, folder: Path) -> None:
-        """Put it into the folder of a run."""
-        write_atomic(folder / PLAN, self.model_dump_json(indent=1))
-
-
-def read_plan(folder: Path) -> Plan:
-    """Return the plan of a run.
-
-    Raises
-    ------
-    InputError
-        If there is none that can be read.
-    """
-    try:
-        return Plan.model_validate_json((folder / PLAN).read_text())
-    except (OSError, ValueError):
-        raise InputError(f"{folder} holds no run that was served over a network (no {PLAN})") from None
 
 
 class Roster(BaseModel):

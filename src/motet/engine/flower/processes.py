@@ -86,7 +86,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Process:
-    """A Flower process (``superlink`` or ``supernode``) that ends when told to, and when whoever started it is gone.
+    """A process of Flower's, or Motet's, that ends when told to, and when whoever started it is gone.
 
     Parameters
     ----------
@@ -132,6 +132,11 @@ class Process:
     def last_said(self, lines: int = 3) -> str:
         """Return the last that it has said, as part of a sentence."""
         return " | ".join([line.strip() for line in self.said().splitlines() if line.strip()][-lines:]) or "nothing"
+
+    def ask_to_stop(self) -> None:
+        """Ask it to end, and do not wait; `stop` must follow."""
+        if self.status is None:
+            self._child.terminate()
 
     def stop(self, patience_s: float = PATIENCE_S) -> None:
         """End it and all that it has started: asked first, killed if that does not help.

@@ -26,6 +26,22 @@ POLL_S = 0.25
 """Between two looks for work of what starts apps. Flower's own choice is 1 s; 0.05 s would take a tenth of a core."""
 
 
+def check_listening(host: str, certificates: Certificates | None) -> None:
+    """Refuse to listen where anybody could take part.
+
+    Raises
+    ------
+    InputError
+        If that is beyond this machine without certificates, or Flower is not installed.
+    """
+    find_command("flower-superlink")
+    if certificates is None and not is_loopback(host):
+        raise InputError(
+            f"listening on {host} without certificates would let anybody on the network take part: make "
+            "certificates, or listen on 127.0.0.1"
+        )
+
+
 class SuperLink:
     """Flower's server, as a process of its own; a context manager that starts and stops it.
 
@@ -66,12 +82,7 @@ class SuperLink:
         certificates: Certificates | None = None,
         poll_s: float = POLL_S,
     ) -> None:
-        if certificates is None and not is_loopback(host):
-            raise InputError(
-                f"listening on {host} without certificates would let anybody on the network take part: make "
-                "certificates, or listen on 127.0.0.1"
-            )
-        find_command("flower-superlink")
+        check_listening(host, certificates)
         self.folder, self.host, self.port, self.certificates = folder, host, port, certificates
         self.log = folder / "superlink.log"
         self._near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

@@ -1,14 +1,13 @@
-"""The process on a node that trains: it waits for letters at a socket, one after another."""
+"""The process on a node that trains: it waits for letters at a socket and answers one after another."""
 
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.connection import Connection, Listener
+from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 
 from motet.engine.flower.letter import Letter, receive, send
@@ -16,6 +15,9 @@ from motet.engine.flower.node import Node
 from motet.errors import MotetError
 
 log = logging.getLogger("motet")
+
+WAITING = 16
+"""Letters that may wait to be read."""
 
 
 @contextmanager
@@ -26,31 +28,40 @@ def socket_path() -> Iterator[str]:
 
 
 def serve(node: Node, path: str, ended: threading.Event) -> None:
-    """Answer letters until it is over."""
-    with Listener(path, family="AF_UNIX") as listener:
-        threading.Thread(target=_wake, args=(path, ended), daemon=True).start()
-        while True:
-            with listener.accept() as connection:
-                if ended.is_set():
-                    return
-                _answer(node, connection)
+    """Answer letters until it is over; who sends one while another is being answered can write it all the same."""
+    turn = threading.Lock()
+    threads: list[threading.Thread] = []
+    listener = Listener(path, family="AF_UNIX", backlog=WAITING)
+    threading.Thread(target=_wake, args=(path, ended), daemon=True).start()
+    while True:
+        connection = listener.accept()
+        if ended.is_set():
+            connection.close()
+            listener.close()
+            return
+        threads = [thread for thread in threads if thread.is_alive()]
+        threads.append(threading.Thread(target=_answer, args=(node, connection, turn), daemon=True))
+        threads[-1].start()
 
 
-def _answer(node: Node, connection: Connection) -> None:
-    try:
+def _answer(node: Node, connection: Connection, turn: threading.Lock) -> None:
+    with connection:
         try:
-            found = node.answer(receive(connection))
-        except MotetError as error:
-            found = Letter({"error": str(error)})
-        send(connection, found)
-    except (EOFError, OSError):
-        log.warning("Flower's process no longer waits for an answer")
+            try:
+                letter = receive(connection)
+                with turn:
+                    if connection.poll():  # closed: nobody waits any more
+                        raise EOFError
+                    found = node.answer(letter)
+            except MotetError as error:
+                found = Letter({"error": str(error)})
+            send(connection, found)
+        except (EOFError, OSError):
+            log.warning("Flower's process no longer waits for an answer")
 
 
 def _wake(path: str, ended: threading.Event) -> None:
     """Knock once it is over, so that nobody waits for a letter that does not come."""
-    from multiprocessing.connection import Client
-
     ended.wait()
-    if os.path.exists(path):
+    if Path(path).exists():
         Client(path, family="AF_UNIX").close()

@@ -1,0 +1,91 @@
+"""The live table of a fleet: nodes, rounds, missing modalities, bytes; a line a round where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from motet.engine.flower.board import Board, NodeLine
+
+COLOURS = {"done": "green", "at work": "cyan", "late": "yellow", "lost": "red", "away": "red", "greeted": "default"}
+
+
+@contextmanager
+def display(folder: Path, silent: bool) -> Iterator[Callable[[Board], None]]:
+    """Show a fleet for as long as it is served."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(file=sys.stderr)
+    if silent:
+        yield lambda board: None
+    elif console.is_terminal:
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+            yield lambda board: live.update(table(board, folder), refresh=True)
+    else:
+        yield _Lines(console.file)
+
+
+class _Lines:
+    """Says what is new in a line."""
+
+    def __init__(self, file: object) -> None:
+        self.file, self.said = file, ""
+
+    def __call__(self, board: Board) -> None:
+        line = summary(board)
+        if line != self.said:
+            self.said = line
+            print(line, file=sys.stderr, flush=True)
+
+
+def summary(board: Board) -> str:
+    """Return how far a fleet is, in a line."""
+    if not board.expected:
+        return "the server starts"
+    if board.state == "waiting for nodes":
+        return f"waiting for nodes: {len(board.nodes)} of {board.expected} are there" + (
+            f"; {board.why}" if board.why else ""
+        )
+    away = [line.name for line in board.nodes.values() if line.state in ("away", "lost")]
+    accuracy = "" if board.accuracy is None else f"  accuracy {board.accuracy:.3f}"
+    seconds = "" if board.seconds is None or not board.round else f"  {board.seconds:.1f} s"
+    missing = f"  without {', '.join(away)}" if away and board.round else ""
+    return f"round {board.round} of {board.rounds}{accuracy}{seconds}{missing}"
+
+
+def table(board: Board, folder: Path) -> RenderableType:
+    """Return the table of a fleet's nodes."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=summary(board), caption=f"{folder} · Ctrl-C stops it; `motet resume {folder}` goes on")
+    for name in ("node", "clients", "state", "round", "seconds", "missing", "up", "down", "late"):
+        shown.add_column(name, justify="left" if name in ("node", "state", "missing") else "right")
+    for line in board.nodes.values():
+        state = Text(line.state + (f": {line.why}" if line.why else ""), COLOURS[line.state])
+        late = str(line.late) if line.late else ""
+        took = "" if line.seconds is None else f"{line.seconds:.1f}"
+        last = str(line.round) if line.round else ""
+        shown.add_row(
+            line.name, str(line.clients), state, last, took, _missing(line), size(line.up), size(line.down), late
+        )
+    return shown
+
+
+def _missing(line: NodeLine) -> str:
+    return ", ".join(f"{m} {share:.0%}" for m, share in line.missing.items() if share)
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    value, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.3g} {units[0]}" if count else ""
