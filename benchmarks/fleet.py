@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=4)
     parser.add_argument("--bytes", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=20, help="after the first, which is not counted")
-    parser.add_argument("--poll", type=float, nargs="+", default=[1.0, 0.25, 0.05], help="seconds between looks for work")
+    parser.add_argument("--poll", type=float, nargs="+", default=[1.0, 0.25, 0.05], help="seconds between looks")
     options = parser.parse_args()
     print(f"flwr {version('flwr')}, python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores")
     print(f"{options.nodes} nodes over TLS with keys, {options.bytes:,} bytes each way, {options.rounds} rounds")

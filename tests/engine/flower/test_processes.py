@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from motet.engine.flower.processes import descendants, end, environment, is_loopback, started
+from motet.engine.flower.processes import descendants, end, end_orphans, environment, is_loopback, started
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
 SLEEPS = "time.sleep(300)"
@@ -84,6 +85,31 @@ def test_children_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     assert eventually_gone(family)
 
 
+def test_what_a_killed_process_leaves_is_killed() -> None:
+    """An app that hangs does not notice that those above it are gone."""
+    code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {DEAF + SLEEPS!r}]); {SLEEPS}"
+    leader = subprocess.Popen([sys.executable, "-c", code], process_group=0)
+    until = time.monotonic() + 30
+    while not (family := descendants(leader.pid)):
+        assert time.monotonic() < until
+    leader.kill()
+    leader.wait()
+    assert started(family)
+    end_orphans(leader.pid)
+    assert eventually_gone(family)
+
+
+def test_the_ps_command_tells_the_same() -> None:
+    """What stands in for /proc where there is none."""
+    from motet.engine.flower import processes
+
+    if shutil.which("ps") is None:
+        pytest.skip("there is no ps command")
+    own = [(row.pid, row.parent, row.group) for row in processes._table() if row.pid == os.getpid()]
+    assert own == [(row.pid, row.parent, row.group) for row in processes._table_by_ps() if row.pid == os.getpid()]
+    assert len(own) == 1
+
+
 def test_a_process_that_ends_by_itself_does_not_linger() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import os; from motet.engine.flower.processes import end_with; end_with(os.getppid())"],
@@ -99,7 +125,7 @@ def test_another_process_of_the_same_number_is_left_alone(monkeypatch: pytest.Mo
 
     times = iter(["1", "1", "2", "2"])
     killed: list[int] = []
-    monkeypatch.setattr(processes, "_table", lambda: [(77, 1, next(times, "2"))])
+    monkeypatch.setattr(processes, "_table", lambda: [processes._Row(77, 1, 77, next(times, "2"))])
     monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(number))
     end(77, 0.5)
     assert killed == [signal.SIGTERM]

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from motet.errors import InputError
 
@@ -31,6 +32,15 @@ _OURS = {
 }
 
 Started = tuple[int, str]  # a process's id, and when it began: another one may get the same id
+
+
+class _Row(NamedTuple):
+    """A process."""
+
+    pid: int
+    parent: int
+    group: int
+    began: str
 
 
 def environment(home: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -141,11 +151,12 @@ class Process:
     def stop(self, patience_s: float = PATIENCE_S) -> None:
         """End it and all that it has started: asked first, killed if that does not help.
 
-        Of one that has ended already nothing is left but what ends by itself; its number may be another's by now.
+        Of one that was killed an app may be left that hangs, and takes no notice of it: that is killed too.
         """
         if self.status is None:
             end(self._child.pid, patience_s)
             self._child.wait()
+        end_orphans(self._child.pid)
 
 
 def end(pid: int, patience_s: float = PATIENCE_S) -> None:
@@ -181,11 +192,18 @@ def _see_out(family: list[Started], patience_s: float, first: int = 1) -> None:
     _signal(family, signal.SIGKILL)
 
 
+def end_orphans(leader: int) -> None:
+    """Kill what is left of the group of a process that is gone, whose number nobody gets as long as there is one."""
+    table = _table()
+    if leader not in {one.pid for one in table}:
+        _signal([(one.pid, one.began) for one in table if one.group == leader], signal.SIGKILL)
+
+
 def descendants(*ancestors: int) -> list[int]:
     """Return the processes that these have started, and those that these have started, and so on."""
     children: dict[int, list[int]] = {}
-    for pid, parent, _ in _table():
-        children.setdefault(parent, []).append(pid)
+    for one in _table():
+        children.setdefault(one.parent, []).append(one.pid)
     found: list[int] = []
     waiting = list(ancestors)
     while waiting:
@@ -197,7 +215,7 @@ def descendants(*ancestors: int) -> list[int]:
 
 def started(pids: Iterable[int]) -> list[Started]:
     """Return processes with the times when they began; those that have ended are left out."""
-    times = {pid: time for pid, _, time in _table()}
+    times = {one.pid: one.began for one in _table()}
     return [(pid, times[pid]) for pid in pids if pid in times]
 
 
@@ -214,8 +232,8 @@ def _signal(family: Iterable[Started], number: int) -> None:
             continue
 
 
-def _table() -> list[tuple[int, int, str]]:
-    """Return of each process that runs: its id, its parent's, and when it began."""
+def _table() -> list[_Row]:
+    """Return the processes that run."""
     if not Path("/proc/self/stat").exists():
         return _table_by_ps()
     table = []
@@ -227,14 +245,19 @@ def _table() -> list[tuple[int, int, str]]:
                 continue
             fields = stat.rpartition(")")[2].split()  # the name before may hold anything
             if fields[0] not in "ZX":  # ended, but its parent has not asked how
-                table.append((int(folder.name), int(fields[1]), fields[19]))
+                table.append(_Row(int(folder.name), int(fields[1]), int(fields[2]), fields[19]))
     return table
 
 
-def _table_by_ps() -> list[tuple[int, int, str]]:
-    said = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,state=,lstart="], capture_output=True, text=True, check=True)
-    rows = (line.split(maxsplit=3) for line in said.stdout.splitlines())
-    return [(int(pid), int(parent), began) for pid, parent, state, began in rows if not state.startswith("Z")]
+def _table_by_ps() -> list[_Row]:
+    columns = ["ps", "-A", "-o", "pid=,ppid=,pgid=,state=,lstart="]
+    said = subprocess.run(columns, capture_output=True, text=True, check=True).stdout
+    rows = (line.split(maxsplit=4) for line in said.splitlines())
+    return [
+        _Row(int(pid), int(parent), int(group), began)
+        for pid, parent, group, state, began in rows
+        if not state.startswith("Z")
+    ]
 
 
 def end_with(parent: int) -> None:
