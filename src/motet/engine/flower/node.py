@@ -155,6 +155,7 @@ class Node:
         if self.now.answer is not None and (self.now.round, self.now.question) == (number, question):
             log.info("round %d: answered again", number)
             return self.now.answer
+        threads(self.cohort.config)  # of the thread that trains, which is another one for every letter
         base = self._after(number)
         account, messages, changed = self.cohort.train(number, clients, letter.messages, base.private)
         kept = Kept(number, base.private | changed, question)
