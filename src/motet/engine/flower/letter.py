@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import accumulate, pairwise
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -44,25 +45,37 @@ class Letter(NamedTuple):
         """Bytes of the messages."""
         return sum(map(len, self.messages.values()))
 
-    def parts(self) -> tuple[str, bytes]:
-        """Return the header with the lengths of the messages, as text, and the messages."""
+    def head(self) -> str:
+        """Return the header with the names and lengths of the messages, as text."""
         lengths = [[name, len(message)] for name, message in self.messages.items()]
-        header = {"protocol": PROTOCOL, **self.header, "lengths": lengths}
-        return json.dumps(header, separators=(",", ":")), b"".join(self.messages.values())
+        return json.dumps({"protocol": PROTOCOL, **self.header, "lengths": lengths}, separators=(",", ":"))
+
+    def body(self) -> bytes:
+        """Return the messages, one after another."""
+        return b"".join(self.messages.values())
 
 
-def read(header: str, body: bytes) -> Letter:
-    """Undo `Letter.parts`.
+def read(head: str, body: bytes) -> Letter:
+    """Undo `Letter.head` and `Letter.body`.
 
     Raises
     ------
     MotetError
         If it is no letter, or one of another protocol.
     """
-    if len(header) > LARGEST_HEADER:
-        raise MotetError(f"a header of {len(header):,} characters: at most {LARGEST_HEADER:,} make sense")
+    header, lengths = _read_head(head)
+    if sum(lengths.values()) != len(body):
+        raise MotetError(f"a letter says that it has {sum(lengths.values()):,} bytes, and has {len(body):,}")
+    ends = list(accumulate(lengths.values(), initial=0))
+    return Letter(header, {name: body[low:high] for name, (low, high) in zip(lengths, pairwise(ends), strict=True)})
+
+
+def _read_head(head: str) -> tuple[dict[str, Any], dict[str, int]]:
+    """Return a header, and the lengths of the messages that belong to it by name."""
+    if len(head) > LARGEST_HEADER:
+        raise MotetError(f"a header of {len(head):,} characters: at most {LARGEST_HEADER:,} make sense")
     try:
-        found = json.loads(header)
+        found = json.loads(head)
         protocol, lengths = found.pop("protocol"), found.pop("lengths")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise MotetError("what came is no letter of Motet") from None
@@ -71,30 +84,20 @@ def read(header: str, body: bytes) -> Letter:
             f"protocol {protocol!r} is not spoken here (this is {PROTOCOL}): install the same version of Motet on both "
             "sides"
         )
-    return Letter(found, _parted(lengths, body))
-
-
-def _parted(lengths: Any, body: bytes) -> dict[str, bytes]:
-    messages: dict[str, bytes] = {}
-    place = 0
     try:
-        for name, length in lengths:
-            if not (isinstance(name, str) and isinstance(length, int) and length >= 0 and name not in messages):
-                raise ValueError
-            messages[name] = body[place : place + length]
-            place += length
+        by_name = {name: length for name, length in lengths if isinstance(name, str) and type(length) is int}
     except (ValueError, TypeError):
-        raise MotetError("a letter names its messages in a way that makes no sense") from None
-    if place != len(body):
-        raise MotetError(f"a letter says that its messages have {place:,} bytes, and has {len(body):,}")
-    return messages
+        by_name = {}
+    if len(by_name) != len(lengths) or any(length < 0 for length in by_name.values()):
+        raise MotetError("a letter names its messages in a way that makes no sense")
+    return found, by_name
 
 
 def send(connection: Connection, letter: Letter) -> None:
-    """Write a letter into a socket."""
-    header, body = letter.parts()
-    connection.send_bytes(header.encode())
-    connection.send_bytes(body)
+    """Write a letter into a socket, message by message: those of many clients are large."""
+    connection.send_bytes(letter.head().encode())
+    for message in letter.messages.values():
+        connection.send_bytes(message)
 
 
 def receive(connection: Connection) -> Letter:
@@ -107,5 +110,8 @@ def receive(connection: Connection) -> Letter:
     EOFError
         If the other side has gone.
     """
-    header = connection.recv_bytes()
-    return read(header.decode(errors="replace"), connection.recv_bytes())
+    header, lengths = _read_head(connection.recv_bytes().decode(errors="replace"))
+    messages = {name: connection.recv_bytes() for name in lengths}
+    if any(len(messages[name]) != length for name, length in lengths.items()):
+        raise MotetError("a letter's messages do not have the lengths that it says")
+    return Letter(header, messages)

@@ -7,13 +7,12 @@ kept before its last round as well as after it: the same question has the same a
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,12 +40,10 @@ NOT_GREETED = "it has not been greeted for this run"
 
 @dataclass
 class Kept:
-    """What clients keep after a round, and what was answered for it."""
+    """What clients keep after a round."""
 
     round: int = 0
     private: dict[int, State] = field(default_factory=dict)
-    question: str = ""
-    answer: Letter | None = None
 
 
 class Node:
@@ -151,22 +148,18 @@ class Node:
         number, clients = int(header["round"]), [int(k) for k in header["clients"]]
         if not set(clients) <= set(self.numbers):
             raise MotetError(f"it does not host client {min(set(clients) - set(self.numbers))}")
-        question = _digest(number, clients, letter.messages)
-        if self.now.answer is not None and (self.now.round, self.now.question) == (number, question):
-            log.info("round %d: answered again", number)
-            return self.now.answer
         threads(self.cohort.config)  # of the thread that trains, which is another one for every letter
         base = self._after(number)
         account, messages, changed = self.cohort.train(number, clients, letter.messages, base.private)
-        kept = Kept(number, base.private | changed, question)
+        kept = Kept(number, base.private | changed)
         if kept.private:
             checkpoint.save(self._path, number, *_written(kept))
         seconds = time.monotonic() - began
         own = {"round": number, "clients": clients, "account": figures.write(account), "seconds": seconds}
-        kept.answer = Letter(own, messages)
         self.before, self.now = base, kept
-        log.info("round %d: %s, %.1f s, %d bytes", number, _hosts(len(clients)), seconds, kept.answer.size)
-        return kept.answer
+        answer = Letter(own, messages)
+        log.info("round %d: %s, %.1f s, %d bytes", number, _hosts(len(clients)), seconds, answer.size)
+        return answer
 
     def _after(self, number: int) -> Kept:
         """Return what the clients kept before a round."""
@@ -185,17 +178,9 @@ def _hosts(clients: int) -> str:
     return f"{clients} client{'' if clients == 1 else 's'}"
 
 
-def _digest(number: int, clients: list[int], messages: Mapping[str, bytes]) -> str:
-    digest = hashlib.blake2b(f"{number} {clients}".encode(), digest_size=16)
-    for name, message in messages.items():
-        digest.update(f" {name} {len(message)} ".encode())
-        digest.update(message)
-    return digest.hexdigest()
-
-
 def _written(kept: Kept) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors = {f"{k}/{name}": value for k, state in kept.private.items() for name, value in state.items()}
-    return tensors, {"round": kept.round, "question": kept.question}
+    return tensors, {"round": kept.round}
 
 
 def _kept(tensors: dict[str, Tensor], rest: dict[str, Any]) -> Kept:
@@ -203,4 +188,4 @@ def _kept(tensors: dict[str, Tensor], rest: dict[str, Any]) -> Kept:
     for name, value in tensors.items():
         client, _, own = name.partition("/")
         private.setdefault(int(client), {})[own] = value
-    return Kept(rest["round"], private, rest["question"])
+    return Kept(rest["round"], private)

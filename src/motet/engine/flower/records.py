@@ -14,9 +14,9 @@ BYTES = "motet.bytes"
 
 def to_records(letter: Letter) -> RecordDict:
     """Return a letter as records: its header, and its messages in an array of uint8."""
-    header, body = letter.parts()
+    body = letter.body()
     array = Array(dtype="uint8", shape=(len(body),), stype=BYTES, data=body)
-    return RecordDict({HEADER: ConfigRecord({HEADER: header}), MESSAGES: ArrayRecord({MESSAGES: array})})
+    return RecordDict({HEADER: ConfigRecord({HEADER: letter.head()}), MESSAGES: ArrayRecord({MESSAGES: array})})
 
 
 def from_records(records: RecordDict) -> Letter:
