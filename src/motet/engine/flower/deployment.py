@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel
 
-from motet.config import Config, configure
+from motet.config import ClientSettings, Config, configure
 from motet.data.dataset import Dataset
 from motet.data.holdout import hold_out_validation
 from motet.engine.client import Client
@@ -124,6 +124,8 @@ def fitted(config: Config, dataset: Dataset) -> tuple[Dataset, Method]:
         )
     if config.privacy.privacy != "none":
         raise InputError("--privacy is for `motet run` so far: leave it out over a network")
+    if config.run.engine == "measure":
+        raise InputError("--engine measure is for `motet run`: a node chooses by the rule, or as --engine says")
     return dataset, method
 
 
@@ -156,7 +158,7 @@ def carry_out(mail: Mail, folder: Path, dataset: Dataset | None = None) -> Resul
         with threads(config.run.threads):
             dataset, method = fitted(config, dataset or find_data(config))
             greeting = _greeting(plan, config, dataset)
-            roster, present = _roster(mail, folder, plan, greeting, dataset, shown)
+            roster, present = _roster(mail, folder, plan, greeting, dataset, config, shown)
             result = _rounds(mail, opened, plan, greeting, roster, present, dataset, method, config, shown)
         opened.finish(result, run_report(result))
         board.state = "finished"
@@ -196,7 +198,7 @@ def _greeting(plan: Plan, config: Config, dataset: Dataset) -> Letter:
 
 
 def _roster(
-    mail: Mail, folder: Path, plan: Plan, greeting: Letter, dataset: Dataset, shown: Shown
+    mail: Mail, folder: Path, plan: Plan, greeting: Letter, dataset: Dataset, config: Config, shown: Shown
 ) -> tuple[Roster, dict[int, Greeted]]:
     """Return who takes part, as it was written down or as the nodes that come now say, and who has been greeted."""
     path = folder / ROSTER
@@ -204,13 +206,19 @@ def _roster(
         return Roster.model_validate_json(path.read_text()), {}
     gathering = Gathering(mail, greeting, dataset.modalities, shown.board, shown.put_up)
     gathering.wait(plan.nodes)
-    roster = _enter(list(gathering.heard.values()), dataset)
+    roster = _enter(list(gathering.heard.values()), dataset, config.clients)
     write_atomic(path, roster.model_dump_json(indent=1))
     return roster, {node: Greeted(own.name, gathering.came[node]) for node, own in gathering.heard.items()}
 
 
-def _enter(greetings: Sequence[Greeting], dataset: Dataset) -> Roster:
+def _enter(greetings: Sequence[Greeting], dataset: Dataset, clients: ClientSettings) -> Roster:
     """Write down who takes part, and the means and deviations of all."""
+    shared_out = clients.clients is not None or clients.partition is not None or clients.unimodal_share > 0
+    if shared_out and any(own.numbers is None for own in greetings):
+        raise InputError(
+            "nodes have come with clients of their own, so --clients, --partition and --unimodal-share mean nothing: "
+            "leave them out, or let nodes join with --share"
+        )
     entries, by_name = enter(greetings), {own.name: own for own in greetings}
     by_client = {k: by_name[own.name].sums[place] for own in entries for place, k in enumerate(own.numbers)}
     scale = scale_of(by_client[k] for k in range(len(by_client)))
