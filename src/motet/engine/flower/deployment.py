@@ -228,8 +228,8 @@ def _enter(greetings: Sequence[Greeting], dataset: Dataset, clients: ClientSetti
             ledger.count("up", "scale", len(message))
     ledger.count("down", "scale", len(write_scale(scale)), times=len(entries))
     owners = population(entries, list(dataset.modalities)).owned.sum(axis=0).tolist()
-    for m, clients in zip(dataset.modalities, owners, strict=True):
-        if clients == 0:
+    for m, count in zip(dataset.modalities, owners, strict=True):
+        if count == 0:
             raise InputError(f"no node has {m}: nothing could be learnt for it; leave it out with --modalities")
     return Roster(
         entries=[own.to_json() for own in entries],
