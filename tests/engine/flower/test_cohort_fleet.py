@@ -20,7 +20,7 @@ from motet.record import checkpoint
 
 SETTINGS = ["--data", "wearables", "--clients", "1000", "--buffer", "20", "--arrivals", "5", "--batch-size", "20"]
 SETTINGS += ["--encoder", "summary", "--features", "16", "--rounds", "3", "--missing-rate", "0.5"]
-SETTINGS += ["--engine", "vector", "--chunk", "32", "--threads", "1", "--dtype", "float64"]
+SETTINGS += ["--engine", "vector", "--chunk", "25", "--threads", "1", "--dtype", "float64"]
 GIGABYTE = 10**9
 
 
@@ -64,7 +64,10 @@ def motet(*arguments: object) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("recipe", [["qqr"], ["fedavg", "--upload", "topk+memory"]], ids=["qqr", "topk+memory"])
+# No top k here: its choice between equal numbers turns with the last bit, in one process with other blocks as well.
+@pytest.mark.parametrize(
+    "recipe", [["qqr"], ["scaffold", "--optimizer", "sgd", "--momentum", "0"]], ids=lambda own: own[0]
+)
 def test_a_cohort_s_run_is_that_of_one_process(recipe: list[str], tmp_path: Path) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
     motet("run", "--recipe", *recipe, *SETTINGS, "--out", here, "--quiet")
