@@ -41,7 +41,7 @@ def join(
     InputError
         If the data cannot be opened, the folder is in use, or the server refuses this node.
     MotetError
-        If Flower's process has ended.
+        If Flower's process has ended before it joined, or the thread that trains has.
     """
 
     def opened(config: Config) -> Dataset:
@@ -58,13 +58,16 @@ def join(
             worker.start()
             flower = SuperNode(folder / "flower", address, ca, key, config={"socket": socket})
             try:
-                log.info("%s looks for the server at %s", name, address)
-                flower.start(within_s=None)
-                log.info("%s has joined", name)
-                while flower.running and worker.is_alive():
-                    stop.check()
-                    ended.wait(LOOK_S)
-                raise MotetError(flower.why() if worker.is_alive() else "the thread that trains has ended")
+                while True:  # Flower's process ends by itself where a server's next run does not know it
+                    log.info("%s looks for the server at %s", name, address)
+                    flower.start(within_s=None, check=stop.check)
+                    log.info("%s has joined", name)
+                    while flower.running and worker.is_alive():
+                        stop.check()
+                        ended.wait(LOOK_S)
+                    if not worker.is_alive():
+                        raise MotetError("the thread that trains has ended")
+                    log.warning("%s takes part no longer: %s", name, flower.why())
             except Interrupted:
                 raise Interrupted(f"{name} has left") from None
             finally:

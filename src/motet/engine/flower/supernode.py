@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,8 @@ from motet.engine.flower.superlink import POLL_S
 from motet.engine.flower.toml import Value, lines
 from motet.errors import InputError, MotetError
 from motet.record.files import write_atomic
+
+log = logging.getLogger("motet")
 
 JOIN_S = 30.0
 """That joining may take; 4 s on an idle machine."""
@@ -101,16 +104,19 @@ class SuperNode:
         """Return whether its process is there."""
         return self._process is not None and self._process.status is None
 
-    def start(self, within_s: float | None = JOIN_S) -> None:
+    def start(self, within_s: float | None = JOIN_S, check: Callable[[], None] = lambda: None) -> None:
         """Start it, and return when it has joined.
 
         One that was killed is taken for still being there, by a server that waits for up to a minute for a sign of
-        life; it then tries again for `FORGOTTEN_S`.
+        life; it then tries again for `FORGOTTEN_S`. So does one that waits for a server however long it takes: one that
+        has just started answers before it has been told of all keys.
 
         Parameters
         ----------
         within_s : float or None
             How long to wait for a server that does not answer; None: for ever.
+        check : function
+            Called while it waits; what it raises ends that.
 
         Raises
         ------
@@ -120,18 +126,23 @@ class SuperNode:
             If nobody answers, or it ends for another reason.
         """
         self.stop()
-        forgotten = time.monotonic() + (FORGOTTEN_S if self._mark.exists() else 0.0)
+        patience = FORGOTTEN_S if within_s is None or self._mark.exists() else 0.0
+        until: float | None = None
         try:
             for attempt in itertools.count(1):
                 process = self._begin()
-                if self._joined(process, within_s):
+                if self._joined(process, within_s, check):
                     break
                 said = process.said()
                 port_was_taken = "HTTP API failed to start" in said and attempt < 3
-                still_there = "Failed to activate" in said and time.monotonic() < forgotten
-                if not port_was_taken and not still_there:
+                unknown = "Failed to activate" in said
+                if unknown and until is None:
+                    until = time.monotonic() + patience
+                    if patience:
+                        log.warning("%s (it is asked again for %g s)", self.why(), patience)
+                if not port_was_taken and not (unknown and until is not None and time.monotonic() < until):
                     raise self._refused(said)
-                time.sleep(_AGAIN_S)
+                _wait(_AGAIN_S, check)
         except BaseException:
             self.stop()
             raise
@@ -165,7 +176,7 @@ class SuperNode:
         self._process = Process("supernode", options, self.folder / "flwr", self.log, self._settings)
         return self._process
 
-    def _joined(self, process: Process, within_s: float | None) -> bool:
+    def _joined(self, process: Process, within_s: float | None, check: Callable[[], None]) -> bool:
         """Return whether it has joined, or has ended."""
         began = time.monotonic()
         while process.status is None:
@@ -174,12 +185,19 @@ class SuperNode:
                 return True
             if within_s is not None and time.monotonic() > began + within_s:
                 raise MotetError(_NOBODY.format(address=self.address))
-            time.sleep(0.1)
+            _wait(0.1, check)
         return False
 
     def _refused(self, said: str) -> MotetError:
         known = any(words in said for words, _ in _REASONS)
         return InputError(self.why()) if known else MotetError(self.why())
+
+
+def _wait(seconds: float, check: Callable[[], None]) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        check()
+        time.sleep(0.1)
 
 
 _NOBODY = (
