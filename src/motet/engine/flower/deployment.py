@@ -279,6 +279,7 @@ def _rounds(
         )
 
     deployment = Deployment(federation, shown, fleet)
+    shown.began = time.monotonic()  # waiting for nodes is no part of the first round
     state = last_state(federation, opened)
     opened.rewind(state.round)
     names = ", ".join(f"{own.name} ({len(own.numbers)})" for own in entries)
