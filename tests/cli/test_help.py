@@ -14,7 +14,7 @@ import motet
 from motet.config import Config, keys, option
 from motet.learn.recipe import RECIPES
 
-COMMANDS = ["demo", "run", "resume", "compare", "recipes", "worth", "audit", "report"]
+COMMANDS = ["demo", "run", "resume", "compare", "recipes", "worth", "audit", "report", "fleet", "serve", "join", "keys"]
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -103,7 +103,7 @@ def test_recipes_as_json(here: Here) -> None:
 @pytest.mark.parametrize("columns", ["40", "80", "300"])
 def test_help_fits_any_terminal(here: Here, monkeypatch: pytest.MonkeyPatch, columns: str, tmp_path: Path) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    for arguments in (["--help"], ["run", "--help"], ["recipes"]):
+    for arguments in (["--help"], ["run", "--help"], ["serve", "--help"], ["recipes"]):
         ran = here(*arguments)
         assert (ran.status, ran.err) == (0, "")
         if arguments != ["recipes"]:

@@ -61,22 +61,26 @@ def summary(board: Board) -> str:
 
 
 def table(board: Board, folder: Path) -> RenderableType:
-    """Return the table of a fleet's nodes."""
+    """Return the table of a fleet's nodes, and below it what is wrong with which; it fits a terminal of 80 columns."""
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=summary(board), caption=f"{folder} · Ctrl-C stops it; `motet resume {folder}` goes on")
+    shown = Table(box=None, pad_edge=False, header_style="underline")
     for name in ("node", "clients", "state", "round", "seconds", "missing", "up", "down", "late"):
-        shown.add_column(name, justify="left" if name in ("node", "state", "missing") else "right")
+        text = name in ("node", "state", "missing")
+        shown.add_column(name, justify="left" if text else "right", no_wrap=name != "missing")
     for line in board.nodes.values():
-        state = Text(line.state + (f": {line.why}" if line.why else ""), COLOURS[line.state])
+        state = Text(line.state, COLOURS[line.state])
         late = str(line.late) if line.late else ""
         took = "" if line.seconds is None else f"{line.seconds:.1f}"
         last = str(line.round) if line.round else ""
         shown.add_row(
             line.name, str(line.clients), state, last, took, _missing(line), size(line.up), size(line.down), late
         )
-    return shown
+    why = [Text(f"{line.name}: {line.why}") for line in board.nodes.values() if line.why]
+    on = Text(f"Ctrl-C stops it; `motet resume {folder}` goes on", "dim")
+    return Group(Text(summary(board), "bold"), *([shown] if board.nodes else []), *why, on)
 
 
 def _missing(line: NodeLine) -> str:

@@ -17,10 +17,20 @@ if TYPE_CHECKING:
 
 PANEL = "Fleet"
 NodesOption = Annotated[
-    int, typer.Option("--nodes", min=1, help="How many nodes must have come before it begins.", rich_help_panel=PANEL)
+    int,
+    typer.Option(
+        "--nodes", min=1, metavar="N", help="How many nodes must have come before it begins.", rich_help_panel=PANEL
+    ),
 ]
 DeadlineOption = Annotated[
-    float, typer.Option("--deadline", min=1, help="Seconds in which a round ends, at most.", rich_help_panel=PANEL)
+    float,
+    typer.Option(
+        "--deadline",
+        min=1,
+        metavar="SECONDS",
+        help="A round ends after so long without those who have not answered.",
+        rich_help_panel=PANEL,
+    ),
 ]
 QuorumOption = Annotated[
     float,
@@ -28,13 +38,16 @@ QuorumOption = Annotated[
         "--quorum",
         min=0.01,
         max=1,
+        metavar="SHARE",
         help="Share of the clients asked that is enough to end a round before the deadline.",
         rich_help_panel=PANEL,
     ),
 ]
 KeysOption = Annotated[
     Path | None,
-    typer.Option("--keys", help="Folder of `motet keys`; needed beyond this machine.", rich_help_panel=PANEL),
+    typer.Option(
+        "--keys", metavar="DIR", help="Folder of `motet keys`; needed beyond this machine.", rich_help_panel=PANEL
+    ),
 ]
 
 
@@ -66,9 +79,14 @@ def serve(
     config: TomlArgument = None,
     nodes: NodesOption = 2,
     host: Annotated[
-        str, typer.Option("--host", help="Where to listen: 0.0.0.0 for all addresses.", rich_help_panel=PANEL)
+        str,
+        typer.Option(
+            "--host", metavar="ADDRESS", help="Where to listen: 0.0.0.0 for all addresses.", rich_help_panel=PANEL
+        ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="TCP port.", rich_help_panel=PANEL)] = 8000,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, metavar="PORT", help="TCP port.", rich_help_panel=PANEL)
+    ] = 8000,
     keys: KeysOption = None,
     deadline: DeadlineOption = 300,
     quorum: QuorumOption = 1.0,
@@ -100,7 +118,11 @@ def fleet(
     nodes: Annotated[
         int,
         typer.Option(
-            "--nodes", min=1, help="Nodes to start; each hosts its share of the clients.", rich_help_panel=PANEL
+            "--nodes",
+            min=1,
+            metavar="N",
+            help="Nodes to start; each hosts its share of the clients.",
+            rich_help_panel=PANEL,
         ),
     ] = 2,
     deadline: DeadlineOption = 300,
