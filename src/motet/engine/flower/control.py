@@ -54,7 +54,7 @@ class Control:
     """
 
     def __init__(self, home: Path, address: str, ca: Path | None = None) -> None:
-        self._home = home
+        self._home = home.absolute()
         tls = "insecure = true" if ca is None else f"root-certificates = {value(str(ca.absolute()))}"
         connection = (
             f'[superlink]\ndefault = "{CONNECTION}"\n\n[superlink.{CONNECTION}]\naddress = "{address}"\n{tls}\n'
@@ -130,6 +130,7 @@ class Control:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
+                cwd=self._home,  # where nothing has the connection's name: Flower would take it for an app's folder
                 env=environment(self._home, {"COLUMNS": "1000"}),
                 timeout=ANSWER_S,
                 check=False,
