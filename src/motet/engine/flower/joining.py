@@ -67,7 +67,7 @@ def join(
                         ended.wait(LOOK_S)
                     if not worker.is_alive():
                         raise MotetError("the thread that trains has ended")
-                    log.warning("%s takes part no longer: %s", name, flower.why())
+                    log.warning("%s is not known to the server any more; %s has Flower's words", name, flower.log)
             except Interrupted:
                 raise Interrupted(f"{name} has left") from None
             finally:
