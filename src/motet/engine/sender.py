@@ -153,7 +153,7 @@ class Sender:
 
     def heard(self, upload: Upload, model: State) -> Upload:
         """Return what the server takes for updates: ternary weights are sent as they are, less the model it sent."""
-        whole = self.method.ternary.scales
+        whole = [n for n in self.method.ternary.scales if self.expected.fits("model", upload, n)]
         apart = {n: value - model[n].cpu() if n in whole else value for n, value in upload.content.items()}
         return upload._replace(content=apart)
 

@@ -14,20 +14,27 @@ import pytest
 
 pytest.importorskip("flwr", reason="the extra 'flower' is not installed")
 
-from flwr.app import Error, Message
+from flwr.app import Error, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
 from motet.config import Config
-from motet.data.dataset import Dataset
+from motet.data.dataset import ArrayDataset, Dataset
 from motet.engine.flower.cohort import Share
+from motet.engine.flower.deployment import carry_out
 from motet.engine.flower.letter import Letter
+from motet.engine.flower.mail import Mail
 from motet.engine.flower.node import Node
+from motet.engine.flower.plan import Plan
 from motet.engine.flower.records import from_records, to_records
+from motet.engine.run import run
+from motet.record import checkpoint
+from motet.record.folder import RunFolder
+from motet.record.result import Result
 
 TaskIdentity.run_id = TaskIdentity.node_id = TaskIdentity.task_id = 1
 
-Meddle = Callable[[str, Letter], "Letter | None"]
-"""From a node's name and its answer to what comes of it; None: nothing."""
+Meddle = Callable[[str, Letter], "Letter | RecordDict | None"]
+"""From a node's name and its answer to what comes of it; None: nothing, as long as it is asked."""
 
 
 @dataclass
@@ -93,8 +100,10 @@ class FakeGrid:
             answer = self.meddle(node.name, node.answer(from_records(message.content)))
             if answer is not None:
                 del self.waiting[number]
-                self.carried.append(("up", answer))
-                found.append(Message(to_records(answer), reply_to=message))
+                records = to_records(answer) if isinstance(answer, Letter) else answer
+                if isinstance(answer, Letter):
+                    self.carried.append(("up", answer))
+                found.append(Message(records, reply_to=message))
         return found
 
 
@@ -106,3 +115,40 @@ def nodes(
         Node(f"{names}{n}", folder / f"{names}{n}", data, Share(n, count) if shares else None)
         for n in range(1, count + 1)
     ]
+
+
+def served(
+    folder: Path,
+    config: Config,
+    grid: FakeGrid,
+    data: ArrayDataset,
+    nodes: int = 2,
+    deadline: float = 30,
+    quorum: float = 1,
+) -> Result:
+    """Serve a run to the nodes of a grid."""
+    if not folder.exists():
+        RunFolder.create(folder, config.flat()).close()
+        Plan(run="abcdef012345", nodes=nodes, deadline=deadline, quorum=quorum).write(folder)
+    return carry_out(Mail(grid), folder, data)  # type: ignore[arg-type]
+
+
+def bits(folder: Path) -> dict[str, bytes]:
+    """Return the shared state at the end."""
+    tensors, _ = checkpoint.load(checkpoint.found(folder)[0])
+    return {name: value.numpy().tobytes() for name, value in tensors.items() if name.startswith(("shared/", "memory/"))}
+
+
+def loop(folder: Path, config: Config, data: ArrayDataset) -> Result:
+    """Carry out the same run here."""
+    opened = RunFolder.create(folder, config.flat())
+    result = run(config, data, opened).result
+    opened.close()
+    return result
+
+
+def grid_of(folder: Path, data: ArrayDataset, count: int = 2, **changes: Any) -> FakeGrid:
+    grid = FakeGrid(**changes)
+    for number, node in enumerate(nodes(folder, count, lambda config: data)):
+        grid.add(number, node)
+    return grid

@@ -6,64 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grids import FakeGrid, nodes
+from grids import bits, grid_of, loop, served
 from people import configured, people
-
-from motet.config import Config
-from motet.data.dataset import ArrayDataset
-from motet.engine.flower import fleet, gather
-from motet.engine.flower.deployment import carry_out
-from motet.engine.flower.mail import Mail
-from motet.engine.flower.plan import Plan
-from motet.engine.run import run
-from motet.record import checkpoint
-from motet.record.folder import RunFolder
-from motet.record.result import Result
-
-
-@pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet, "FETCH_S", 0.0)
-    monkeypatch.setattr(fleet, "LOOK_S", 0.0)
-    monkeypatch.setattr(gather, "LOOK_S", 0.0)
-
-
-def served(
-    folder: Path,
-    config: Config,
-    grid: FakeGrid,
-    data: ArrayDataset,
-    nodes: int = 2,
-    deadline: float = 30,
-    quorum: float = 1,
-) -> Result:
-    """Serve a run to the nodes of a grid."""
-    if not folder.exists():
-        RunFolder.create(folder, config.flat()).close()
-        Plan(run="abcdef012345", nodes=nodes, deadline=deadline, quorum=quorum).write(folder)
-    return carry_out(Mail(grid), folder, data)  # type: ignore[arg-type]
-
-
-def bits(folder: Path) -> dict[str, bytes]:
-    """Return the shared state at the end."""
-    tensors, _ = checkpoint.load(checkpoint.found(folder)[0])
-    return {name: value.numpy().tobytes() for name, value in tensors.items() if name.startswith(("shared/", "memory/"))}
-
-
-def loop(folder: Path, config: Config, data: ArrayDataset) -> Result:
-    """Carry out the same run here."""
-    opened = RunFolder.create(folder, config.flat())
-    result = run(config, data, opened).result
-    opened.close()
-    return result
-
-
-def grid_of(folder: Path, data: ArrayDataset, count: int = 2, **changes: Any) -> FakeGrid:
-    grid = FakeGrid(**changes)
-    for number, node in enumerate(nodes(folder, count, lambda config: data)):
-        grid.add(number, node)
-    return grid
-
 
 CASES: dict[str, dict[str, Any]] = {
     "fedavg": {"recipe": "fedavg"},

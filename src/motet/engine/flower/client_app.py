@@ -11,7 +11,7 @@ from multiprocessing.connection import Client
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from motet.engine.flower.letter import Letter, receive, send
+from motet.engine.flower.letter import LATE_S, Letter, receive, send
 from motet.engine.flower.records import from_records, to_records
 from motet.errors import MotetError
 
@@ -30,7 +30,7 @@ def answer(message: Message, context: Context) -> Message:
 
 
 def ask(socket: str, letter: Letter) -> Letter:
-    """Ask the process that trains, and wait no longer than the letter says.
+    """Ask the process that trains, and wait little longer than the letter says.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def ask(socket: str, letter: Letter) -> Letter:
     try:
         with Client(socket, family="AF_UNIX") as connection:
             send(connection, letter)
-            if not connection.poll(letter.header.get("patience")):
+            if not connection.poll(float(letter.header["patience"]) + LATE_S):
                 raise MotetError("it is still at work")
             return receive(connection)
     except (OSError, EOFError) as error:

@@ -19,6 +19,7 @@ from motet.engine.account import Account
 from motet.engine.client import Client
 from motet.engine.flower import figures
 from motet.engine.flower.board import Board, NodeLine, State
+from motet.engine.flower.gather import AGAIN_S, PATIENCE_S
 from motet.engine.flower.letter import Letter
 from motet.engine.flower.mail import Mail, Sent
 from motet.engine.flower.node import NOT_GREETED
@@ -146,7 +147,8 @@ class Fleet:
         self.greeted = {node: own.name for node, own in present.items()}
         self.came = {node: own.came for node, own in present.items()}
         self.owing: dict[Sent, tuple[str, list[int]]] = {}
-        self.strangers: set[int] = set()
+        self.coming: dict[Sent, str] = {}
+        self.strangers: dict[int, float] = {}
         self.lost: dict[str, dict[str, int]] = {}
         self.asked = 0
         self.started = False
@@ -187,7 +189,7 @@ class Fleet:
             name: Letter({"kind": "train", "run": self.run, "round": number, "clients": own}, broadcast.messages)
             for name, own in wanted.items()
         }
-        found = _Round(number, wanted, letters)
+        found = _Round(number, wanted, letters, self.coming)  # who is about to come may take longer than a round
         began = time.monotonic()
         self._looked = -LOOK_S
         enough = self.patience.quorum * len(participants)
@@ -199,6 +201,7 @@ class Fleet:
                 if found.over or (found.outcomes and len(found.outcomes) >= enough):
                     break
                 time.sleep(FETCH_S)
+        self.coming = {sent: name for sent, name in found.under_way.items() if sent.kind != "train"}
         for sent, name in found.under_way.items():
             if sent.kind == "train":
                 self.owing[sent] = name, found.wanted[name]
@@ -219,7 +222,7 @@ class Fleet:
             self._forget(node, found)
         busy = {sent.node for sent in (*found.under_way, *self.owing)}
         for node, came in online.items():
-            if node in busy or node in self.strangers:
+            if node in busy or time.monotonic() < self.strangers.get(node, 0.0):
                 continue
             name = self.names.get(node)
             if node in self.greeted:
@@ -243,7 +246,7 @@ class Fleet:
         """Forget a node that has gone, or has come anew: what it was asked it will not answer."""
         name = self.names.pop(node, self.greeted.pop(node, ""))
         self.came.pop(node)
-        self.strangers.discard(node)
+        self.strangers.pop(node, None)
         found.under_way = {sent: own for sent, own in found.under_way.items() if sent.node != node}
         self.owing = {sent: own for sent, own in self.owing.items() if sent.node != node}
         if name:
@@ -251,7 +254,8 @@ class Fleet:
             self._say(name, "away", "it has gone")
 
     def _send(self, found: _Round, node: int, letter: Letter, name: str) -> None:
-        sent = self.mail.send(node, letter, self.patience.deadline)
+        patience = self.patience.deadline if letter.header["kind"] == "train" else PATIENCE_S
+        sent = self.mail.send(node, letter, patience)
         if sent is None:
             log.warning("Flower did not take a letter to %s", name or f"node {node}")
             return
@@ -290,7 +294,7 @@ class Fleet:
             raise MotetError(f"{greeting.name!r} is no node of this run, which began without it")
         if not greeting.is_that_of(entry):
             raise MotetError(f"{greeting.name!r} has come back with other samples than it had")
-        if greeting.name in self.names.values():
+        if greeting.name in {*self.names.values(), *self.greeted.values(), *found.under_way.values()}:
             raise MotetError(f"another node is called {greeting.name!r}: give each a --name of its own")
         self._send(found, node, self.begin[greeting.name], greeting.name)
 
@@ -298,8 +302,7 @@ class Fleet:
         self.names[node] = name
         log.info("%s is there", name)
         self._say(name, "greeted")
-        if found.given_up.get(name) == AWAY:
-            del found.given_up[name]
+        found.given_up.pop(name, None)
         if found.waits_for(name):
             self._send(found, node, found.letters[name], name)
 
@@ -317,7 +320,7 @@ class Fleet:
         line = self._say(name, "done")
         line.round, line.up = found.number, line.up + letter.size
         seconds = header.get("seconds")
-        line.seconds = float(seconds) if isinstance(seconds, int | float) else None
+        line.seconds = seconds if isinstance(seconds, float) else None
         line.missing = {m: float(own.mean()) for m, own in account.missing.items()}
         log.info("round %d: %s has answered", found.number, name)
 
@@ -325,6 +328,9 @@ class Fleet:
         account = figures.read(found, len(clients), self.client.method.modalities)
         held = self.population.held[clients]
         too_many = (account.samples > held) | (account.samples < 1) | (account.arrivals > account.samples)
+        told = [account.present, account.flagged, account.scores]
+        if any(own.keys() != set(self.client.method.modalities) for own in told):
+            raise MotetError("what it tells for the record makes no sense")
         if too_many.any() or any((own > account.samples).any() for own in account.present.values()):
             raise MotetError("what it tells for the record makes no sense")
         return account
@@ -351,8 +357,9 @@ class Fleet:
 
     def _failed(self, found: _Round, sent: Sent, name: str, why: str) -> None:
         log.warning("%s, asked to %s: %s", name or f"node {sent.node}", sent.kind, why)
+        if sent.kind != "train":
+            self.strangers[sent.node] = time.monotonic() + AGAIN_S
         if sent.kind == "greet":
-            self.strangers.add(sent.node)
             return
         if sent.kind == "train" and why == NOT_GREETED:
             self.names.pop(sent.node, None)  # the process that trains was started again: greet it, and ask again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 
@@ -19,6 +20,8 @@ log = logging.getLogger("motet")
 LOOK_S = 0.5
 PATIENCE_S = 600.0
 """In which a node must have opened its data."""
+AGAIN_S = 60.0
+"""After which a node that could not take part is asked again: it may have been mended, or one of its name have left."""
 
 
 class Gathering:
@@ -46,6 +49,7 @@ class Gathering:
         self.greeting = greeting._replace(header={**greeting.header, "sums": True})
         self.board, self.put_up = board, put_up
         self.came: dict[int, float] = {}
+        self.again: dict[int, float] = {}
         self.under_way: set[Sent] = set()
         self.heard: dict[int, Greeting] = {}
 
@@ -77,16 +81,18 @@ class Gathering:
         online = self.mail.online()
         for node in [node for node, came in self.came.items() if online.get(node) != came]:
             del self.came[node]
+            self.again.pop(node, None)
             gone = self.heard.pop(node, None)
             if gone is not None:
                 del self.board.nodes[gone.name]
                 self.put_up()
             self.under_way = {sent for sent in self.under_way if sent.node != node}
         for node, came in online.items():
-            if node not in self.came:
+            if node not in self.came or time.monotonic() > self.again.get(node, math.inf):
                 sent = self.mail.send(node, self.greeting, PATIENCE_S)
                 if sent is not None:
                     self.came[node] = came
+                    self.again.pop(node, None)
                     self.under_way.add(sent)
 
     def _fetch(self) -> None:
@@ -101,6 +107,7 @@ class Gathering:
                 if found.name in self.board.nodes:
                     raise MotetError(f"another node is called {found.name!r}: give each a --name of its own")
             except MotetError as error:
+                self.again[sent.node] = time.monotonic() + AGAIN_S
                 log.warning("node %d cannot take part: %s", sent.node, error)
                 self.board.why = f"a node cannot take part: {error}"
                 self.put_up()

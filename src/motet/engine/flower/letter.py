@@ -18,6 +18,9 @@ from motet.errors import MotetError
 PROTOCOL = 1
 """Raised when letters change their meaning; who speaks another one is refused."""
 LARGEST_HEADER = 2**26
+LONGEST_REASON = 300
+LATE_S = 30.0
+"""For which an answer is waited for on a node when the server no longer does, so that it can count it as late."""
 
 
 class Letter(NamedTuple):
@@ -36,9 +39,9 @@ class Letter(NamedTuple):
 
     @property
     def error(self) -> str | None:
-        """Why there is no answer; None where this is one."""
+        """Why there is no answer, in a line that can stand in a record; None where this is one."""
         found = self.header.get("error")
-        return None if found is None else str(found)
+        return None if found is None else printable(str(found))
 
     @property
     def size(self) -> int:
@@ -91,6 +94,12 @@ def _read_head(head: str) -> tuple[dict[str, Any], dict[str, int]]:
     if len(by_name) != len(lengths) or any(length < 0 for length in by_name.values()):
         raise MotetError("a letter names its messages in a way that makes no sense")
     return found, by_name
+
+
+def printable(text: str) -> str:
+    """Return a line of what somebody else wrote, of bounded length and of characters that can be written."""
+    line = " ".join(text[: 2 * LONGEST_REASON].split())
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line[:LONGEST_REASON])
 
 
 def send(connection: Connection, letter: Letter) -> None:

@@ -91,13 +91,11 @@ class Node:
             if kind not in answers:
                 raise MotetError(f"a letter of kind {kind!r} is not known here")
             return answers[kind](letter)
-        except (KeyError, TypeError, ValueError) as error:
-            if not isinstance(error, InputError):
-                log.exception("a letter that could not be answered")
-                return Letter({"error": f"{type(error).__name__}: {error}"})
-            return Letter({"error": str(error)})
         except MotetError as error:
             return Letter({"error": str(error)})
+        except Exception as error:  # whatever it is, the server is not left waiting
+            log.exception("a letter that could not be answered")
+            return Letter({"error": f"{type(error).__name__}: {error}"})
 
     def _greet(self, letter: Letter) -> Letter:
         header = letter.header

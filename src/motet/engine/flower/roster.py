@@ -4,15 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, Field, ValidationError
 
 from motet.data.dataset import Modality
-from motet.engine.flower.letter import Letter
+from motet.engine.flower.figures import MOST
+from motet.engine.flower.letter import Letter, printable
 from motet.engine.population import Population
 from motet.engine.standardisation import read_sums
 from motet.errors import MotetError
+
+MOST_CLIENTS = 1_000_000
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Number = Annotated[int, Field(ge=0, lt=MOST_CLIENTS)]
+
+
+class Header(BaseModel, strict=True):
+    """What a greeting holds; `record` is how the clients were shared out."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    numbers: list[Number] | None
+    of: Annotated[int, Field(ge=0, le=MOST_CLIENTS)]
+    samples: list[Annotated[Count, Field(gt=0)]]
+    held: list[Annotated[Count, Field(gt=0)]]
+    owned: list[list[bool]]
+    origin: list[Annotated[str, Field(pattern="^[0-9a-f]{32}$")]]
+    partition: Annotated[str, Field(max_length=40)]
+    merged: Count
+    dropped: Count
+    unimodal: dict[Annotated[str, Field(pattern="^[0-9]{1,7}$")], str]
+
+    def makes_sense(self, modalities: Mapping[str, Modality]) -> bool:
+        """Return whether it is about the same clients throughout, each once, and about the server's modalities."""
+        numbers = list(range(len(self.samples))) if self.numbers is None else self.numbers
+        same = {len(own) for own in (numbers, set(numbers), self.samples, self.held, self.owned, self.origin)}
+        widths = {len(row) for row in self.owned} | {len(modalities)}
+        here = all(k < self.of for k in numbers) and set(self.unimodal.values()) <= set(modalities)
+        return len(same) == 1 and len(widths) == 1 and here and printable(self.name) == self.name
 
 
 @dataclass(frozen=True)
@@ -76,30 +106,20 @@ class Greeting:
     """
 
     def __init__(self, letter: Letter, modalities: Mapping[str, Modality]) -> None:
-        header = letter.header
         try:
-            self.name = str(header["name"])
-            self.numbers = None if header["numbers"] is None else [int(k) for k in header["numbers"]]
-            self.of = int(header["of"])
-            self.samples, self.held = ([int(n) for n in header[key]] for key in ("samples", "held"))
-            self.owned = [[bool(there) for there in row] for row in header["owned"]]
-            self.origin = [str(digest) for digest in header["origin"]]
-            kept = ("partition", "merged", "dropped", "unimodal")
-            self.record = {key: header[key] for key in kept}
-        except (KeyError, TypeError, ValueError):
+            header = Header.model_validate(letter.header)
+        except ValidationError:
             raise MotetError("its greeting makes no sense") from None
+        if not header.makes_sense(modalities):
+            raise MotetError("its greeting makes no sense")
+        self.name, self.numbers, self.of = header.name, header.numbers, header.of
+        self.samples, self.held, self.owned, self.origin = header.samples, header.held, header.owned, header.origin
+        self.record = header.model_dump(include={"partition", "merged", "dropped", "unimodal"})
         clients = len(self.samples)
         self.messages = [
             letter.messages[name] for place in range(clients) if (name := f"{place}/scale") in letter.messages
         ]
         self.sums = [read_sums(message, modalities) for message in self.messages]
-        same = {len(self.held), len(self.owned), len(self.origin), clients}
-        widths = {len(row) for row in self.owned} | {len(modalities)}
-        positive = all(n > 0 for n in [*self.samples, *self.held])
-        if len(same) > 1 or len(widths) > 1 or not positive or not self.name or len(self.name) > 200:
-            raise MotetError("its greeting makes no sense")
-        if self.numbers is not None and (len(self.numbers) != clients or not set(self.numbers) <= set(range(self.of))):
-            raise MotetError("its greeting makes no sense")
         if len(self.messages) not in (0, clients):
             raise MotetError("not all of its clients have sent sums")
         if clients == 0:
