@@ -19,17 +19,21 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from motet.config import Config
 from motet.data.dataset import ArrayDataset, Dataset
+from motet.engine.flower.board import NodeLine
 from motet.engine.flower.cohort import Share
-from motet.engine.flower.deployment import carry_out
+from motet.engine.flower.deployment import Deployment, carry_out
 from motet.engine.flower.letter import Letter
 from motet.engine.flower.mail import Mail
 from motet.engine.flower.node import Node
 from motet.engine.flower.plan import Plan
 from motet.engine.flower.records import from_records, to_records
+from motet.engine.interrupt import Stop
 from motet.engine.run import run
+from motet.engine.state import ServerState
+from motet.errors import MotetError
 from motet.record import checkpoint
 from motet.record.folder import RunFolder
-from motet.record.result import Result
+from motet.record.result import Result, Round
 
 TaskIdentity.run_id = TaskIdentity.node_id = TaskIdentity.task_id = 1
 
@@ -137,6 +141,48 @@ def bits(folder: Path) -> dict[str, bytes]:
     """Return the shared state at the end."""
     tensors, _ = checkpoint.load(checkpoint.found(folder)[0])
     return {name: value.numpy().tobytes() for name, value in tensors.items() if name.startswith(("shared/", "memory/"))}
+
+
+def begun(folder: Path, config: Config, grid: FakeGrid, data: ArrayDataset, **patience: Any) -> Stepped:
+    """Serve a run, but for its rounds."""
+    found: list[Stepped] = []
+
+    def hold(deployment: Deployment, state: ServerState, keep: object) -> None:
+        found.append(Stepped(deployment, state))
+        raise MotetError("held back")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Deployment, "go", hold)
+        with pytest.raises(MotetError, match="held back"):
+            served(folder, config, grid, data, **patience)
+    return found[0]
+
+
+@dataclass
+class Stepped:
+    """A server that carries out a round when it is told to."""
+
+    deployment: Deployment
+    state: ServerState
+
+    def look(self) -> tuple[ServerState, Round]:
+        """Carry out the next round, and return what would come of it."""
+        return self.deployment.step(self.state, Stop())
+
+    def step(self) -> Round:
+        """Carry out the next round."""
+        self.state, line = self.look()
+        return line
+
+    def line(self, name: str) -> NodeLine:
+        """Return a node's line on the board."""
+        return self.deployment.fleet.board.nodes[name]
+
+
+def again(node: Node) -> Node:
+    """Return a node as it is after its process was killed and started again."""
+    node.close()
+    return Node(node.name, node.folder, node.data, node.share)
 
 
 def loop(folder: Path, config: Config, data: ArrayDataset) -> Result:

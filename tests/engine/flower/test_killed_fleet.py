@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from fleets import SMALL, Command, archive, check_same, served, until
 
-from motet.engine.flower.fleet import AWAY, LATE, NO_ANSWER
+from motet.engine.flower.fleet import LATE, NO_ANSWER
 from motet.engine.flower.keys import make_certificates, make_node_key
 from motet.engine.runs import load_result
+from motet.record.result import Round
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -28,6 +29,11 @@ def unbroken(folder: Path, data: Path, *options: object) -> Path:
     return out
 
 
+def unheard(line: Round) -> set[str]:
+    """Return the clients that were asked in a round and not heard."""
+    return {k for why, own in line.refused.items() if why != LATE for k in own}
+
+
 def test_nodes_are_killed_and_come_back(tmp_path: Path) -> None:
     """One without power; then two, of one of which the process that trains alone."""
     data, deadline = archive(tmp_path), 40
@@ -38,15 +44,12 @@ def test_nodes_are_killed_and_come_back(tmp_path: Path) -> None:
         second = run.lose_round(first + 1, deadline, {"node2": Command.kill, "node3": Command.kill_alone})
         assert run.server.ended() == 0, run.server.said.read_text()
     result = load_result(run.folder)
-    for line in result.history:
-        unheard = {k for why, own in line.refused.items() if why != LATE for k in own}
-        assert line.clients == 4 - len(unheard)
-        assert line.clients > 0
-    by_round = {line.round: {k for own in line.refused.values() for k in own} for line in result.history}
-    assert "0" in by_round[2]
-    assert {"1", "2"} <= by_round[first + 1] | by_round[second]
-    assert result.refused.keys() <= {NO_ANSWER, AWAY, LATE}
-    assert len(result.history) == 14
+    assert [line.round for line in result.history] == list(range(1, 15))
+    assert all(line.clients == 4 - len(unheard(line)) > 0 for line in result.history)
+    assert "0" in unheard(result.history[1])
+    assert {"1", "2"} <= unheard(result.history[first])
+    assert not {"1", "2"} & unheard(result.history[second - 1])
+    assert {NO_ANSWER} <= result.refused.keys()
 
 
 def test_the_server_is_killed_three_times(tmp_path: Path) -> None:
@@ -120,18 +123,16 @@ def test_a_node_hangs_for_a_while(tmp_path: Path) -> None:
         run.serve(data, 2, "--recipe", "fedavg", "--rounds", 6, "--deadline", deadline)
         run.join_all()
         run.wait_for_round(2, "node2")
-        hangs = run.nodes["node2"].process
+        hangs, late = run.nodes["node2"].process, run.board.nodes["node2"].late
         hangs.send_signal(signal.SIGSTOP)
         until(lambda: run.state("node2") == "late", "its round ends without it", deadline + 60)
         hangs.send_signal(signal.SIGCONT)
-        until(lambda: run.board.nodes["node2"].late == 1, "its answer comes too late")
+        until(lambda: run.board.nodes["node2"].late > late, "its answer comes too late")
         until(lambda: run.heard_after(2, "node2"), "it takes part again")
         assert run.server.ended() == 0, run.server.said.read_text()
     history = load_result(run.folder).history
     theirs = {"2", "3"}
-    assert set(history[1].refused[NO_ANSWER]) == theirs
-    assert history[1].clients == 2
-    late = [line.round for line in history if set(line.refused.get(LATE, ())) == theirs]
-    assert len(late) == 1
-    assert late[0] > 2
-    assert history[-1].clients == 4
+    assert theirs <= set(history[1].refused[NO_ANSWER])
+    assert any(theirs <= set(line.refused.get(LATE, ())) for line in history[2:])
+    assert all(line.clients == 4 - len(unheard(line)) for line in history)
+    assert any(not theirs & unheard(line) for line in history[2:])

@@ -84,8 +84,8 @@ def _read_head(head: str) -> tuple[dict[str, Any], dict[str, int]]:
         raise MotetError("what came is no letter of Motet") from None
     if protocol != PROTOCOL:
         raise MotetError(
-            f"protocol {protocol!r} is not spoken here (this is {PROTOCOL}): install the same version of Motet on both "
-            "sides"
+            f"protocol {printable(repr(protocol))[:20]} is not spoken here (this is {PROTOCOL}): install the same "
+            "version of Motet on both sides"
         )
     try:
         by_name = {name: length for name, length in lengths if isinstance(name, str) and type(length) is int}

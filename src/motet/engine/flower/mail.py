@@ -72,7 +72,7 @@ class Mail:
         """Return the answers that have come to some letters; where there will be none, a letter that says why."""
         by_number = {letter.number: letter for letter in sent}
         messages = self.grid.pull_messages(list(by_number)) if by_number else []
-        asked = ((by_number.get(message.metadata.reply_to_message_id), message) for message in messages)
+        asked = ((by_number.pop(message.metadata.reply_to_message_id, None), message) for message in messages)
         return [(letter, _read(message)) for letter, message in asked if letter is not None]
 
 
