@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("flwr", reason="needs the extra flower")
 
-from motet.engine.flower import supernode
 from motet.engine.flower.control import App
 from motet.engine.flower.keys import make_certificates, make_node_key
 from motet.engine.flower.processes import descendants, free_port, started
@@ -56,7 +55,6 @@ def test_a_question_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.slow
 def test_who_may_not_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supernode, "REGISTERED_S", 1.0)
     made = make_certificates(tmp_path / "keys")
     other = make_certificates(tmp_path / "others")
     known, unknown = (make_node_key(tmp_path / "keys", name) for name in ("known", "unknown"))
