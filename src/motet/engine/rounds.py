@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from motet.engine.attackers import Attackers
 from motet.engine.client import Client
@@ -117,9 +119,9 @@ class Rounds:
             broadcast = self.server.broadcast(before)
             gate = self._gate(broadcast.shared["model"], chosen)
             outcomes = tally.over(gate.over(self.trainer.train(number, chosen, broadcast, before.private)))
-            kept: list[int] = []
+            used, kept = before.used.copy(), list[int]()
             joined, memory = self.server.join(
-                before, number, _keeping(_stoppable(outcomes, stop), before.private, kept), ledger
+                before, number, _keeping(_stoppable(outcomes, stop), number, used, before.private, kept), ledger
             )
             broadcast.enter(ledger, times=self.received(chosen))
         online = before.online
@@ -129,6 +131,7 @@ class Rounds:
             shared=joined,
             memory=memory,
             private=before.private.after(kept),
+            used=used,
             ledger=ledger,
             online=Online(online.hits + tally.hits, online.loss + tally.online_loss, online.samples + tally.arrivals),
             flags=tally.flags,
@@ -140,7 +143,9 @@ class Rounds:
             sent = self._make_ternary(state)
             found = {**self._evaluate(state), "broadcast": sent, "epsilon": self._spent(number)}
             stop.check()
-        refused = {**gate.refused, **self.lost()}
+        refused = {why: dict(own) for why, own in gate.refused.items()}
+        for why, own in self.lost().items():
+            refused[why] = {**refused.get(why, {}), **own}
         return state, tally.line(number, found, ledger, before.ledger, joined.get("prototypes"), refused)
 
     def _gate(self, model: State, asked: list[int]) -> Gate:
@@ -187,9 +192,16 @@ def _stoppable(outcomes: Iterator[Outcome], stop: Stop) -> Iterator[Outcome]:
         yield outcome
 
 
-def _keeping(outcomes: Iterator[Outcome], private: Private, kept: list[int]) -> Iterator[Outcome]:
-    """Lay aside what clients keep, and note who does."""
+def _keeping(
+    outcomes: Iterator[Outcome],
+    number: int,
+    used: NDArray[np.int64],
+    private: Private,
+    kept: list[int],
+) -> Iterator[Outcome]:
+    """Note whose outcomes are used, lay aside what clients keep, and note who does."""
     for outcome in outcomes:
+        used[outcome.clients] = number
         for client, state in outcome.private.items():
             private.put(client, state)
             kept.append(client)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from motet.engine.private import Private
@@ -67,6 +68,8 @@ class ServerState:
         What the server keeps to itself: what it learns the quality reference from, and its optimiser's moments.
     private : Private
         What stays on devices between rounds.
+    used : int64 (K,)
+        The last round of each client in which its answer was used; 0 if there was none.
     ledger : Ledger
     online : Online
     flags : FlagScores
@@ -87,6 +90,7 @@ class ServerState:
     round: int
     shared: Shared
     private: Private
+    used: NDArray[np.int64]
     memory: State = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     online: Online = field(default_factory=Online)
@@ -103,6 +107,7 @@ class ServerState:
         tensors = {
             f"shared/{kind}/{name}": value for kind, state in self.shared.items() for name, value in state.items()
         }
+        tensors["used"] = torch.from_numpy(self.used)
         tensors |= {f"private/{name}": value for name, value in self.private.to_tensors().items()}
         tensors |= {f"memory/{name}": value for name, value in self.memory.items()}
         tensors |= {f"flags/{m}": torch.from_numpy(counts) for m, counts in self.flags.counts.items()}
@@ -133,8 +138,12 @@ class ServerState:
         private: State = {}
         flags: dict[str, np.ndarray] = {}
         memory: State = {}
+        used = expected.used
         for name, value in tensors.items():
             group, _, rest_of_name = name.partition("/")
+            if group == "used":
+                used = value.numpy()
+                continue
             if group == "flags":
                 flags[rest_of_name] = value.numpy()
                 continue
@@ -153,6 +162,7 @@ class ServerState:
             shared=shared,
             memory=memory,
             private=expected.private.filled(private),
+            used=used,
             ledger=Ledger(Counter(rest["up"]), Counter(rest["down"])),
             online=Online(*rest["online"]),
             flags=FlagScores(flags),
@@ -203,6 +213,7 @@ def initial_state(federation: Any) -> ServerState:
         round=0,
         shared=initial_shared(federation.method, torch.float64 if config.run.dtype == "float64" else torch.float32),
         private=Private(federation.clients),
+        used=np.zeros(federation.clients, dtype=np.int64),
         ledger=Ledger(Counter(federation.setup.up), Counter(federation.setup.down)),
         origin={"config": _digest(json.dumps(config.flat())), "data": _digest_of_data(federation)},
     )

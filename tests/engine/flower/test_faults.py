@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from grids import FakeGrid, again, begun, bits, grid_of, loop, nodes, served
+from meddling import same_tensors
 from people import configured, people
 
 from motet.config import Config
@@ -16,12 +17,13 @@ from motet.engine.flower import deployment, fleet, gather
 from motet.engine.flower.board import Board
 from motet.engine.flower.cohort import Share
 from motet.engine.flower.deployment import Deployment
-from motet.engine.flower.fleet import AWAY, LATE, NO_ANSWER
+from motet.engine.flower.fleet import AWAY, BUSY, NO_ANSWER
 from motet.engine.flower.gather import Gathering
 from motet.engine.flower.letter import Letter
 from motet.engine.flower.mail import Mail
 from motet.engine.flower.node import Node
 from motet.engine.flower.plan import Plan
+from motet.errors import MotetError
 from motet.record.folder import Memory
 
 CHAIN: dict[str, Any] = {"recipe": "fedmchain", "upload": "topk+memory", "missing_rate": 0.3, "engine": "loop"}
@@ -51,7 +53,7 @@ def test_a_quorum_ends_a_round_and_a_late_answer_is_counted(tmp_path: Path) -> N
     assert run.line("node2").state == "late"
     held.names.clear()
     line = run.step()
-    assert (line.clients, line.refused) == (2, {LATE: OF_2, NO_ANSWER: OF_2})
+    assert (line.clients, line.refused) == (2, {BUSY: OF_2})
     assert run.line("node2").late == 1
     never = grid_of(tmp_path / "same", data, meddle=Held("node2"))
     other = begun(tmp_path / "other", configured(), never, data, deadline=EVER, quorum=0.5)
@@ -68,7 +70,8 @@ def test_a_deadline_ends_a_round_and_the_node_is_asked_again(tmp_path: Path) -> 
     assert (line.clients, line.refused) == (2, {NO_ANSWER: OF_2})
     held.names.clear()
     line = run.step()
-    assert (line.clients, line.refused) == (4, {LATE: OF_2})
+    assert (line.clients, line.refused) == (4, {})
+    assert run.line("node2").late == 1
 
 
 def test_a_round_in_which_nobody_answers_is_asked_for_again(tmp_path: Path) -> None:
@@ -77,12 +80,12 @@ def test_a_round_in_which_nobody_answers_is_asked_for_again(tmp_path: Path) -> N
     run = begun(tmp_path / "run", configured(), grid, data, deadline=0.5)
     hear, times = run.deployment.fleet._hear, 0
 
-    def counted(*arguments: Any) -> Any:
+    def counted(*arguments: Any, **how: Any) -> Any:
         nonlocal times
         times += 1
         if times == 3:
             held.names.clear()
-        return hear(*arguments)
+        return hear(*arguments, **how)
 
     run.deployment.fleet._hear = counted  # type: ignore[method-assign]
     assert run.step().clients == 4
@@ -223,7 +226,7 @@ def gathered(grid: FakeGrid, data: ArrayDataset, config: Config, count: int, men
     ("share", "clients", "why"),
     [
         (Share(1, 2), 4, "give every node another --share"),
-        (Share(2, 2), 6, "nodes see different numbers of clients"),
+        (Share(2, 2), 6, "nodes take shares of different data"),
         (None, 4, "give all of them --share, or none"),
     ],
 )
@@ -352,9 +355,47 @@ def test_the_same_question_has_the_same_answer(tmp_path: Path) -> None:
     asked = {letter.header["kind"]: letter for way, letter in grid.carried if way == "down"}
     answered = [letter for way, letter in grid.carried if way == "up"][-1]
     node = grid.nodes[0]
-    assert node.answer(asked["train"]) is node.answer(asked["train"])
     assert node.answer(asked["train"]).messages == answered.messages
     fresh = again(node)
     for kind in ("greet", "begin"):
         assert fresh.answer(asked[kind]).error is None
     assert dict(fresh.answer(asked["train"]).messages) == dict(answered.messages)
+
+
+def test_what_came_of_an_answer_that_was_refused_is_left_aside(tmp_path: Path) -> None:
+    """A client whose update the gate refuses goes on from what it kept before, as in the loop."""
+    data = people()
+    config = configured(recipe="scaffold", optimizer="sgd", momentum=0.0, norm_bound=0.08, rounds=6, engine="loop")
+    there = served(tmp_path / "there", config, grid_of(tmp_path / "nodes", data), data)
+    here = loop(tmp_path / "here", config, data)
+    assert there.refused
+    assert there.refused == here.refused
+    assert bits(tmp_path / "there") == bits(tmp_path / "here")
+
+
+def test_what_came_of_an_answer_that_was_late_is_left_aside(tmp_path: Path) -> None:
+    """The clients of a node that was late end the next round as if they had slept through the one before."""
+    data, states = people(), []
+    for name in ("late", "away"):
+        held = Held("node2")
+        grid = grid_of(tmp_path / name, data, meddle=held)
+        run = begun(tmp_path / f"run-{name}", configured(**CHAIN), grid, data, deadline=1.0 if name == "late" else EVER)
+        node = grid.nodes[1]
+        if name == "away":
+            run.deployment.fleet.started = True  # so that it is not waited for
+            del grid.nodes[1]
+        assert run.step().clients == 2
+        held.names.clear()
+        grid.nodes[1] = node
+        assert run.step().clients == 4
+        assert run.line("node2").late == (name == "late")
+        states.append(run.state.to_checkpoint()[0])
+    late, away = ({n: value for n, value in own.items() if n.startswith("shared/")} for own in states)
+    assert same_tensors(late, away)
+
+
+def test_a_run_that_diverges_ends(tmp_path: Path) -> None:
+    data = people()
+    run = begun(tmp_path / "run", configured(lr=1e30, rounds=3), grid_of(tmp_path / "nodes", data), data)
+    with pytest.raises(MotetError, match=r"no node could train in round 1; node.*lower --lr"):
+        run.step()

@@ -32,6 +32,7 @@ from motet.nets.network import State
 from motet.record.result import Engine
 from motet.stream.assessment import assessor_for
 from motet.stream.view import Views
+from motet.wire.codec import parse
 from motet.wire.message import decode
 
 KINDS = ("model", "prototypes", "scores", "drift")
@@ -98,12 +99,21 @@ class Cohort:
             shares = self.partition.shares
         else:
             fitted = fit(config, dataset)
-            like(fitted.dataset, modalities, classes)
+            if list(fitted.dataset.modalities) != list(like(fitted.dataset, modalities, classes).modalities):
+                raise InputError(
+                    f"{dataset.name} has {', '.join(fitted.dataset.modalities)}, and the server's data "
+                    f"{', '.join(modalities)}: a share is one of the same data"
+                )
             self.dataset, self.partition = fitted.dataset, fitted.partition
             self.numbers = share.of(len(self.partition.shares))
             shares = [self.partition.shares[k] for k in self.numbers]
         self.shares: list[Indices] = shares
         self.method = method_of(config, self.dataset)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether clients keep anything between rounds."""
+        return self.method.drift.keeps or parse(self.config.recipe.upload).memory
 
     def greeting(self) -> dict[str, Any]:
         """Return what the server learns of the clients: how much they have, of what, and nothing of a sample."""
@@ -115,6 +125,7 @@ class Cohort:
             "held": [stream.size for stream in streams],
             "owned": ownership(self.dataset, streams).tolist() if streams else [],
             "origin": [_digest(self.dataset, share) for share in self.shares],
+            "whole": _digest(self.dataset, np.concatenate(self.partition.shares)),
             "partition": self.partition.kind if self.numbers is not None else "own archives",
             "merged": self.partition.merged,
             "dropped": self.partition.dropped,

@@ -26,6 +26,7 @@ from motet.engine.flower.letter import Letter
 from motet.engine.flower.mail import Mail
 from motet.engine.flower.plan import Plan, read_plan
 from motet.engine.flower.roster import Entry, Greeting, enter, population
+from motet.engine.interrupt import Stop
 from motet.engine.rounds import Rounds
 from motet.engine.run import last_state, threads
 from motet.engine.runs import find_data
@@ -69,6 +70,11 @@ class Deployment(Rounds):
     def __init__(self, federation: Federation, watch: Watch, fleet: Callable[[Client], Fleet]) -> None:
         super().__init__(federation, watch)
         self.trainer = self.fleet = fleet(self.client)
+
+    def step(self, before: ServerState, stop: Stop) -> tuple[ServerState, Round]:
+        """Return the state after the next round; nodes are told after which round each client goes on."""
+        self.fleet.used = before.used
+        return super().step(before, stop)
 
     def keep(self, keep: Memory | RunFolder, line: Round, state: ServerState) -> None:
         """Record a round and its state: what nodes keep reaches back to the round before, and no further."""

@@ -10,14 +10,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from motet.data.dataset import Modality
-from motet.engine.account import Account
 from motet.engine.client import Client
-from motet.engine.flower import figures
+from motet.engine.flower.answers import Reader
 from motet.engine.flower.board import Board, NodeLine, State
 from motet.engine.flower.gather import AGAIN_S, PATIENCE_S
 from motet.engine.flower.letter import Letter
@@ -30,8 +29,6 @@ from motet.engine.population import Population
 from motet.engine.state import Broadcast, Shared
 from motet.errors import MotetError
 from motet.nets.network import State as Tensors
-from motet.record.result import Refused
-from motet.wire.told import NOTHING
 
 log = logging.getLogger("motet")
 
@@ -41,7 +38,8 @@ FETCH_S = 0.1
 """Time between two looks for answers."""
 NO_ANSWER = "no answer in time"
 AWAY = "its node is away"
-LATE = "its answer to an earlier round came too late"
+FAILED = "its node could not answer"
+BUSY = "its node is still at work for an earlier round"
 
 
 @dataclass
@@ -82,6 +80,10 @@ class _Round:
     outcomes : dict of client to Outcome
     given_up : dict of node's name to str
         Why nobody waits for it any more.
+    broken : dict of node's name to str
+        Those of them that could not train, and why.
+    busy : set of node's name
+        Those that still owe an answer to an earlier round.
     """
 
     number: int
@@ -90,6 +92,14 @@ class _Round:
     under_way: dict[Sent, str] = field(default_factory=dict)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     given_up: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    busy: set[str] = field(default_factory=set)
+
+    def reason(self, name: str) -> str:
+        """Return why a node's clients were not heard, in words that the record knows."""
+        if name in self.given_up:
+            return AWAY if self.given_up[name] == AWAY else FAILED
+        return BUSY if name in self.busy else NO_ANSWER
 
     def waits_for(self, name: str) -> bool:
         return name in self.wanted and name not in self.given_up and self.wanted[name][0] not in self.outcomes
@@ -140,8 +150,8 @@ class Fleet:
     ) -> None:
         self.mail, self.run, self.greeting, self.begin = mail, run, greeting, begin
         self.entries = {own.name: own for own in entries}
-        self.population, self.modalities = population, modalities
-        self.client, self.patience = client, patience
+        self.modalities, self.patience = modalities, patience
+        self.reader = Reader(client, population)
         self.board, self.put_up = board, put_up
         self.names: dict[int, str] = {}
         self.greeted = {node: own.name for node, own in present.items()}
@@ -150,6 +160,7 @@ class Fleet:
         self.coming: dict[Sent, str] = {}
         self.strangers: dict[int, float] = {}
         self.lost: dict[str, dict[str, int]] = {}
+        self.used = np.zeros(len(population), dtype=np.int64)
         self.asked = 0
         self.started = False
         self._looked = -LOOK_S
@@ -163,14 +174,18 @@ class Fleet:
     ) -> Iterator[Outcome]:
         """Yield the outcomes of those that were heard, in client order."""
         self.lost, self.asked = {}, 0
-        found = self._hear(round, participants, broadcast)
+        found = self._hear(round, participants, broadcast, patiently=not self.started)
         while not found.outcomes and participants:
+            if set(found.broken) == set(found.wanted):
+                name, why = next(iter(found.broken.items()))
+                raise MotetError(f"no node could train in round {round}; {name}: {why}")
             log.warning("round %d: nobody has answered; it is asked for again", round)
-            found = self._hear(round, participants, broadcast)
+            time.sleep(LOOK_S)
+            found = self._hear(round, participants, broadcast, patiently=True)
         for name, clients in found.wanted.items():
             for k in clients:
                 if k not in found.outcomes:
-                    self._lose(found.given_up.get(name, NO_ANSWER), k)
+                    self._lose(found.reason(name), k)
         self.started = True
         for k in participants:
             if k in found.outcomes:
@@ -180,13 +195,14 @@ class Fleet:
         own = self.lost.setdefault(why, {})
         own[str(client)] = own.get(str(client), 0) + 1
 
-    def _hear(self, number: int, participants: list[int], broadcast: Broadcast) -> _Round:
-        """Ask nodes for a round and hear them until it is over."""
+    def _hear(self, number: int, participants: list[int], broadcast: Broadcast, patiently: bool) -> _Round:
+        """Ask nodes for a round and hear them until it is over; patiently, to wait for those that are away as well."""
         wanted = {
             name: own for name, entry in self.entries.items() if (own := sorted(set(participants) & set(entry.numbers)))
         }
+        about = {"kind": "train", "run": self.run, "round": number}
         letters = {
-            name: Letter({"kind": "train", "run": self.run, "round": number, "clients": own}, broadcast.messages)
+            name: Letter({**about, "clients": own, "after": [int(self.used[k]) for k in own]}, broadcast.messages)
             for name, own in wanted.items()
         }
         found = _Round(number, wanted, letters, self.coming)  # who is about to come may take longer than a round
@@ -196,7 +212,7 @@ class Fleet:
         with stop_on_signal() as stop:
             while time.monotonic() - began < self.patience.deadline:
                 stop.check()
-                self._look(found, first=not self.started)
+                self._look(found, patiently)
                 self._fetch(found, broadcast.shared)
                 if found.over or (found.outcomes and len(found.outcomes) >= enough):
                     break
@@ -212,7 +228,7 @@ class Fleet:
 
     # --- who is there ------------------------------------------------------------------------------------------------
 
-    def _look(self, found: _Round, first: bool) -> None:
+    def _look(self, found: _Round, patiently: bool) -> None:
         """Greet those who have come, ask those who are known, and give up those who are away."""
         if time.monotonic() - self._looked < LOOK_S:
             return
@@ -221,6 +237,7 @@ class Fleet:
         for node in [node for node, came in self.came.items() if online.get(node) != came]:
             self._forget(node, found)
         busy = {sent.node for sent in (*found.under_way, *self.owing)}
+        found.busy = {name for name, _ in self.owing.values()}
         for node, came in online.items():
             if node in busy or time.monotonic() < self.strangers.get(node, 0.0):
                 continue
@@ -233,8 +250,8 @@ class Fleet:
                 self._send(found, node, self.greeting, "")
             elif found.waits_for(name):
                 self._send(found, node, found.letters[name], name)
-        if first:
-            return  # a server that has just started waits for all of its nodes
+        if patiently:
+            return
         there = {self.names.get(node, "") for node in online} | set(found.under_way.values())
         for name in found.wanted:
             if found.waits_for(name) and name not in there and "" not in found.under_way.values():
@@ -276,15 +293,20 @@ class Fleet:
             name = found.under_way.pop(sent)
             try:
                 if letter.error is not None:
+                    if letter.header.get("training"):
+                        found.broken[name] = letter.error
                     raise MotetError(letter.error)
                 if sent.kind == "greet":
                     self._greeted(found, sent.node, letter)
                 elif sent.kind == "begin":
-                    self._begun(found, sent.node, name)
+                    self._begun(found, sent.node, name, letter)
                 else:
                     self._trained(found, name, letter, shared)
             except MotetError as error:
                 self._failed(found, sent, name, str(error))
+            except Exception as error:  # whatever a node writes costs that node alone
+                log.exception("an answer that cannot be read")
+                self._failed(found, sent, name, f"{type(error).__name__}: {error}")
             self.put_up()
 
     def _greeted(self, found: _Round, node: int, letter: Letter) -> None:
@@ -298,62 +320,23 @@ class Fleet:
             raise MotetError(f"another node is called {greeting.name!r}: give each a --name of its own")
         self._send(found, node, self.begin[greeting.name], greeting.name)
 
-    def _begun(self, found: _Round, node: int, name: str) -> None:
+    def _begun(self, found: _Round, node: int, name: str, letter: Letter) -> None:
         self.names[node] = name
-        log.info("%s is there", name)
+        log.info("%s is there, and trains by %s", name, letter.header.get("engine"))
         self._say(name, "greeted")
         found.given_up.pop(name, None)
         if found.waits_for(name):
             self._send(found, node, found.letters[name], name)
 
     def _trained(self, found: _Round, name: str, letter: Letter, shared: Shared) -> None:
-        clients = found.wanted[name]
-        header = letter.header
-        if (header.get("round"), header.get("clients")) != (found.number, clients):
-            raise MotetError("it has answered another question")
-        account = self._account(header.get("account"), clients)
-        known = {f"{k}/{kind}" for k in clients for kind in ("model", "prototypes", "scores", "drift", "quality")}
-        if not set(letter.messages) <= known:
-            raise MotetError("it has sent messages of clients, or of a kind, that it was not asked for")
-        for place, k in enumerate(clients):
-            found.outcomes[k] = self._outcome(k, account.of(np.array([place])), letter, shared)
+        account, outcomes = self.reader.read(letter, found.number, found.wanted[name], shared)
+        found.outcomes |= {outcome.clients[0]: outcome for outcome in outcomes}
         line = self._say(name, "done")
         line.round, line.up = found.number, line.up + letter.size
-        seconds = header.get("seconds")
+        seconds = letter.header.get("seconds")
         line.seconds = seconds if isinstance(seconds, float) else None
         line.missing = {m: float(own.mean()) for m, own in account.missing.items()}
         log.info("round %d: %s has answered", found.number, name)
-
-    def _account(self, found: Any, clients: list[int]) -> Account:
-        account = figures.read(found, len(clients), self.client.method.modalities)
-        held = self.population.held[clients]
-        too_many = (account.samples > held) | (account.samples < 1) | (account.arrivals > account.samples)
-        told = [account.present, account.flagged, account.scores]
-        if any(own.keys() != set(self.client.method.modalities) for own in told):
-            raise MotetError("what it tells for the record makes no sense")
-        if too_many.any() or any((own > account.samples).any() for own in account.present.values()):
-            raise MotetError("what it tells for the record makes no sense")
-        return account
-
-    def _outcome(self, k: int, account: Account, letter: Letter, shared: Shared) -> Outcome:
-        """Return what a client has sent, read as far as it can be; what is wrong with it, the gate finds."""
-        sent, expected = letter.messages, self.client.expected
-
-        def of(kind: str) -> bytes | None:
-            return sent.get(f"{k}/{kind}")
-
-        model, prototypes, scores, drift, told = map(of, ("model", "prototypes", "scores", "drift", "quality"))
-        return Outcome(
-            clients=[k],
-            account=account,
-            told=NOTHING if told is None else expected.received_told(told),
-            model=None
-            if model is None
-            else self.client.sender.heard(expected.received("model", model), shared["model"]),
-            prototypes=None if prototypes is None else expected.received_prototypes(prototypes),
-            scores=None if scores is None else expected.received("scores", scores),
-            drift=None if drift is None else expected.received("drift", drift),
-        )
 
     def _failed(self, found: _Round, sent: Sent, name: str, why: str) -> None:
         log.warning("%s, asked to %s: %s", name or f"node {sent.node}", sent.kind, why)
@@ -368,21 +351,15 @@ class Fleet:
         self._say(name, "lost", why).lost += 1
 
     def _too_late(self, sent: Sent, letter: Letter) -> None:
-        name, clients = self.owing.pop(sent)
+        name, _ = self.owing.pop(sent)
         line = self._say(name, "greeted")
         if letter.error is not None:
             log.warning("%s never answered: %s", name, letter.error)
             return
         log.warning("%s has answered too late; its answer is not used", name)
         line.late += 1
-        for k in clients:
-            self._lose(LATE, k)
 
     def _say(self, name: str, state: State, why: str = "") -> NodeLine:
         line = self.board.nodes.setdefault(name, NodeLine(name=name, clients=len(self.entries[name].numbers)))
         line.state, line.why = state, why
         return line
-
-    def refused(self) -> Refused:
-        """Return which clients were not heard in the last round, and why."""
-        return self.lost

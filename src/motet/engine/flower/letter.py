@@ -89,9 +89,10 @@ def _read_head(head: str) -> tuple[dict[str, Any], dict[str, int]]:
         )
     try:
         by_name = {name: length for name, length in lengths if isinstance(name, str) and type(length) is int}
+        sensible = len(by_name) == len(lengths) and all(length >= 0 for length in by_name.values())
     except (ValueError, TypeError):
-        by_name = {}
-    if len(by_name) != len(lengths) or any(length < 0 for length in by_name.values()):
+        sensible = False
+    if not sensible:
         raise MotetError("a letter names its messages in a way that makes no sense")
     return found, by_name
 

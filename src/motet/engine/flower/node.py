@@ -1,49 +1,36 @@
 """A node: answers the server's letters for the clients that live on it, and keeps what they keep, through restarts.
 
 The server asks three things: to make itself known for a run (`greet`), to begin (`begin`), and to train for a round
-(`train`). A server that was killed asks again for the round that it had not finished, so a node holds what its clients
-kept before its last round as well as after it: the same question has the same answer.
+(`train`). A server that was killed asks again for the round that it had not finished; the same question has the same
+answer.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 import motet
 from motet.config import Config, configure
 from motet.data.dataset import Dataset, Modality
 from motet.engine.flower import figures
 from motet.engine.flower.cohort import Cohort, Share, threads
+from motet.engine.flower.kept import Kept
 from motet.engine.flower.letter import Letter
 from motet.errors import InputError, MotetError
-from motet.nets.network import State
-from motet.record import checkpoint
-from motet.record.files import sweep, write_atomic
 from motet.record.folder import take_lock
 
 log = logging.getLogger("motet")
 
 Open = Callable[[Config], Dataset]
 NOT_GREETED = "it has not been greeted for this run"
-
-
-@dataclass
-class Kept:
-    """What clients keep after a round."""
-
-    round: int = 0
-    private: dict[int, State] = field(default_factory=dict)
 
 
 class Node:
@@ -70,14 +57,14 @@ class Node:
     def __init__(self, name: str, folder: Path, data: Open, share: Share | None = None, device: str = "cpu") -> None:
         self.name, self.folder, self.data, self.share, self.device = name, folder, data, share, device
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = take_lock(folder)
         except OSError as error:
             raise InputError(f"{folder} cannot be written to ({error.strerror}): choose another --folder") from None
         self.run: str | None = None
         self.cohort: Cohort | None = None
         self.numbers: list[int] = []
-        self.before, self.now = Kept(), Kept()
+        self.kept: Kept | None = None
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -112,7 +99,7 @@ class Node:
         threads(settings)
         specs = {m: Modality(**{**spec, "shape": tuple(spec["shape"])}) for m, spec in modalities.items()}
         self.cohort = Cohort(settings, self.data(settings), self.share, specs, tuple(classes))
-        self.run, self.before, self.now = run, Kept(), Kept()
+        self.run, self.numbers, self.kept = run, [], None
 
     def _begin(self, letter: Letter) -> Letter:
         header = letter.header
@@ -121,69 +108,30 @@ class Node:
         self.numbers = [int(k) for k in header["numbers"]]
         owned = np.asarray(header["owned"], dtype=bool)
         engine = self.cohort.begin(self.numbers, owned, letter.messages["scale"])
-        self._restore()
-        write_atomic(self._path / "begun.json", json.dumps(header | {"scale": letter.messages["scale"].hex()}))
-        return Letter({"engine": engine.model_dump(mode="json"), "round": self.now.round})
-
-    @property
-    def _path(self) -> Path:
-        found = self.folder / str(self.run)
-        found.mkdir(exist_ok=True)
-        return found
-
-    def _restore(self) -> None:
-        """Read what the clients kept before this process began."""
-        sweep(self._path)
-        found = [_kept(*checkpoint.load(path)) for path in checkpoint.found(self._path)]
-        if found:
-            self.now, self.before = found[0], found[1] if len(found) > 1 else Kept()
-            log.info("run %s: goes on after round %d", self.run, self.now.round)
+        self.kept = Kept(self.folder / str(self.run))
+        return Letter({"engine": f"{engine.name}, {engine.threads} threads, {engine.why}"})
 
     def _train(self, letter: Letter) -> Letter:
         header, began = letter.header, time.monotonic()
-        if self.cohort is None or header["run"] != self.run or not self.numbers:
+        if self.cohort is None or self.kept is None or header["run"] != self.run:
             raise MotetError(NOT_GREETED)
         number, clients = int(header["round"]), [int(k) for k in header["clients"]]
+        after = {k: int(last) for k, last in zip(clients, header["after"], strict=True)}
         if not set(clients) <= set(self.numbers):
             raise MotetError(f"it does not host client {min(set(clients) - set(self.numbers))}")
+        private = {k: self.kept.after(k, after[k]) for k in clients} if self.cohort.keeps else {}
         threads(self.cohort.config)  # of the thread that trains, which is another one for every letter
-        base = self._after(number)
-        account, messages, changed = self.cohort.train(number, clients, letter.messages, base.private)
-        kept = Kept(number, base.private | changed)
-        if kept.private:
-            checkpoint.save(self._path, number, *_written(kept))
+        try:
+            account, messages, changed = self.cohort.train(number, clients, letter.messages, private)
+        except MotetError as error:
+            return Letter({"error": str(error), "training": True})
+        self.kept.put(number, after, changed)
         seconds = time.monotonic() - began
         own = {"round": number, "clients": clients, "account": figures.write(account), "seconds": seconds}
-        self.before, self.now = base, kept
         answer = Letter(own, messages)
         log.info("round %d: %s, %.1f s, %d bytes", number, _hosts(len(clients)), seconds, answer.size)
         return answer
 
-    def _after(self, number: int) -> Kept:
-        """Return what the clients kept before a round."""
-        for found in (self.now, self.before):
-            if found.round < number:
-                return found
-        if not self.now.private:
-            return Kept()
-        raise MotetError(
-            f"it is asked for round {number}, and has kept nothing from before round {self.before.round}: start the "
-            "run again"
-        )
-
 
 def _hosts(clients: int) -> str:
     return f"{clients} client{'' if clients == 1 else 's'}"
-
-
-def _written(kept: Kept) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    tensors = {f"{k}/{name}": value for k, state in kept.private.items() for name, value in state.items()}
-    return tensors, {"round": kept.round}
-
-
-def _kept(tensors: dict[str, Tensor], rest: dict[str, Any]) -> Kept:
-    private: dict[int, State] = {}
-    for name, value in tensors.items():
-        client, _, own = name.partition("/")
-        private.setdefault(int(client), {})[own] = value
-    return Kept(rest["round"], private)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
+import motet
 from motet.data.dataset import Modality
 from motet.engine.flower.figures import MOST
 from motet.engine.flower.letter import Letter, printable
@@ -31,6 +32,8 @@ class Header(BaseModel, strict=True):
     held: list[Annotated[Count, Field(gt=0)]]
     owned: list[list[bool]]
     origin: list[Annotated[str, Field(pattern="^[0-9a-f]{32}$")]]
+    whole: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    version: Annotated[str, Field(max_length=40)]
     partition: Annotated[str, Field(max_length=40)]
     merged: Count
     dropped: Count
@@ -112,7 +115,10 @@ class Greeting:
             raise MotetError("its greeting makes no sense") from None
         if not header.makes_sense(modalities):
             raise MotetError("its greeting makes no sense")
-        self.name, self.numbers, self.of = header.name, header.numbers, header.of
+        if header.version != motet.__version__:
+            own = printable(header.version)
+            raise MotetError(f"it runs Motet {own}, and the server {motet.__version__}: install the same version")
+        self.name, self.numbers, self.of, self.whole = header.name, header.numbers, header.of, header.whole
         self.samples, self.held, self.owned, self.origin = header.samples, header.held, header.owned, header.origin
         self.record = header.model_dump(include={"partition", "merged", "dropped", "unimodal"})
         clients = len(self.samples)
@@ -144,8 +150,8 @@ def missing(greetings: Sequence[Greeting]) -> str | None:
     if not shared:
         return None
     (clients, *others) = {own.of for own in shared}
-    if others:
-        return "nodes see different numbers of clients: give all of them the same data"
+    if others or len({own.whole for own in shared}) > 1:
+        return "nodes take shares of different data: give all of them the same"
     held = sorted(k for own in shared for k in own.numbers or [])
     if len(set(held)) < len(held):
         twice = next(k for k in held if held.count(k) > 1)

@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from motet.config import Config
+from motet.engine.federation import fit
 from motet.engine.flower import board
 from motet.engine.flower.board import Board
 from motet.engine.flower.control import App
@@ -20,7 +21,7 @@ from motet.engine.flower.deployment import fitted
 from motet.engine.flower.plan import Plan, Serving, read_plan
 from motet.engine.flower.superlink import SuperLink, check_listening
 from motet.engine.interrupt import stop_on_signal
-from motet.engine.runs import find_data, with_threads
+from motet.engine.runs import find_data
 from motet.errors import InputError, Interrupted, MotetError
 from motet.record.files import write_atomic
 from motet.record.folder import RunFolder, take_lock
@@ -44,9 +45,12 @@ def new_run(folder: Path, config: Config, serving: Serving, nodes: int, deadline
     InputError
         If the configuration is wrong, or the folder holds anything; nothing is written then.
     """
-    fitted(config, find_data(config))
+    dataset = find_data(config)
+    fitted(config, dataset)
     check_listening(serving.host, serving.certificates)
-    config = with_threads(config)
+    if serving.local and serving.local > (clients := len(fit(config, dataset).partition.shares)):
+        raise InputError(f"--nodes {serving.local} are more than there are clients ({clients}): some would have none")
+    config = config.but(threads=config.run.threads or 1)  # the same everywhere, whatever machines nodes are
     RunFolder.create(folder, config.flat()).close()
     Plan(run=uuid4().hex, nodes=nodes, deadline=deadline, quorum=quorum).write(folder)
     serving.write(folder)
@@ -147,7 +151,11 @@ class Server:
         known = set(json.loads(self._registered.read_text())) if self._registered.exists() else set[str]()
         for path in sorted(Path(self.serving.keys).glob("*.pub")):
             if path.stem not in known:
-                self.link.control.register(path, path.stem)
+                try:
+                    self.link.control.register(path, path.stem)
+                except MotetError as error:
+                    log.warning("%s cannot be let in: %s", path.stem, error)
+                    continue
                 known.add(path.stem)
                 write_atomic(self._registered, json.dumps(sorted(known)))
                 log.info("%s may join", path.stem)
