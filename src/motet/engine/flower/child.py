@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 
 from motet.engine.flower.processes import end_with
@@ -26,10 +27,8 @@ def supernode() -> None:
 
 
 def motet() -> None:
-    """Run a command of Motet's."""
-    from motet.cli.main import main
-
-    main()
+    """Run a command of Motet's, as it is typed: what engines may not import they may start."""
+    runpy.run_module("motet", run_name="__main__")
 
 
 ROLES = {"superlink": superlink, "supernode": supernode, "motet": motet}
