@@ -189,15 +189,15 @@ def join(
 def go_on(folder: Path, quiet: bool, json: bool) -> None:
     """Serve the run in a folder to its end, with the nodes on this machine if it has any, and show it."""
     from motet.config import configure
+    from motet.engine.flower.deployment import open_again
     from motet.engine.flower.local import LocalNodes
     from motet.engine.flower.logs import log_to
     from motet.engine.flower.plan import read_serving
     from motet.engine.flower.serving import Server
     from motet.engine.runs import load_result
-    from motet.record.folder import RunFolder
 
     where = read_serving(folder)
-    opened = RunFolder.open(folder)
+    opened = open_again(folder)
     data = configure(opened.config()).data.data
     opened.close()
     log_to(folder / "serve.log")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from grids import bits, grid_of, loop, served
 from people import configured, people
+
+from motet.engine.flower import deployment
+from motet.errors import InputError
+from motet.record.folder import RunFolder
 
 CASES: dict[str, dict[str, Any]] = {
     "fedavg": {"recipe": "fedavg"},
@@ -51,3 +56,16 @@ def test_the_ledger_is_the_bytes_of_the_letters(case: str, tmp_path: Path) -> No
     result = served(tmp_path / "run", config, grid, data)
     sizes = {way: sum(letter.size for where, letter in grid.carried if where == way) for way in ("up", "down")}
     assert (result.bytes.up, result.bytes.down) == (sizes["up"], sizes["down"])
+
+
+def test_a_folder_that_a_killed_server_has_not_let_go_of_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "run"
+    held = RunFolder.create(folder, {})
+    monkeypatch.setattr(deployment, "LOCKED_S", 0.5)
+    with pytest.raises(InputError, match="in use"):
+        deployment.open_again(folder)
+    monkeypatch.setattr(deployment, "LOCKED_S", 60.0)
+    threading.Timer(0.5, held.close).start()
+    deployment.open_again(folder).close()
+    with pytest.raises(InputError, match="holds no run"):
+        deployment.open_again(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 pytest.importorskip("flwr", reason="needs the extra flower")
 
-from motet.engine.flower import processes
+from motet.engine.flower import processes, superlink
 from motet.engine.flower.keys import make_certificates
 from motet.engine.flower.processes import descendants, free_port
 from motet.engine.flower.superlink import SuperLink
@@ -42,6 +43,27 @@ def test_a_port_in_use(tmp_path: Path, taken: int) -> None:
     with pytest.raises(InputError, match=rf"port {taken} of 127\.0\.0\.1 is in use"):
         SuperLink(tmp_path, port=taken).start()
     assert not (tmp_path / "superlink.log").exists()
+
+
+def test_a_port_that_a_killed_server_is_about_to_leave(
+    tmp_path: Path, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "state.db").touch()
+    monkeypatch.setattr(superlink, "FREED_S", 0.6)
+    began = time.monotonic()
+    with pytest.raises(InputError, match="is in use"):
+        SuperLink(tmp_path, port=taken).start()
+    assert time.monotonic() - began >= 0.6
+
+    def left(link: SuperLink) -> None:
+        if time.monotonic() - began < 1.2:
+            raise InputError("in use")
+        raise MotetError("it has left")
+
+    monkeypatch.setattr(superlink, "FREED_S", 5.0)
+    monkeypatch.setattr(SuperLink, "_check_port", left)
+    with pytest.raises(MotetError, match="it has left"):
+        SuperLink(tmp_path, port=taken).start()
 
 
 def test_a_port_that_is_taken_at_the_last_moment(tmp_path: Path, taken: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ from motet.engine.watch import Watch
 from motet.errors import InputError, MotetError
 from motet.learn.method import Method
 from motet.record.files import write_atomic
-from motet.record.folder import Memory, RunFolder
+from motet.record.folder import Memory, RunFolder, holds_run
 from motet.record.result import Engine, Result, Round
 from motet.wire.ledger import Ledger
 
@@ -154,7 +154,7 @@ def carry_out(mail: Mail, folder: Path, dataset: Dataset | None = None) -> Resul
     """
     from motet.record.report import run_report
 
-    opened = _open(folder)
+    opened = open_again(folder)
     board = Board()
     try:
         config, plan = configure(opened.config()), read_plan(folder)
@@ -178,8 +178,16 @@ def carry_out(mail: Mail, folder: Path, dataset: Dataset | None = None) -> Resul
     return result
 
 
-def _open(folder: Path) -> RunFolder:
-    """Open the folder; a server that was killed a moment ago may still hold it."""
+def open_again(folder: Path) -> RunFolder:
+    """Open the folder of a run; what a server that was killed a moment ago has left may still hold it.
+
+    Raises
+    ------
+    InputError
+        If it holds none, or is still in use after `LOCKED_S`.
+    """
+    if not holds_run(folder):
+        return RunFolder.open(folder)  # and say so
     until = time.monotonic() + LOCKED_S
     while True:
         try:

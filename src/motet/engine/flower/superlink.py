@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PORT = 8000
 HEALTHY_S = 60.0
 """That a start may take; 4 s on an idle machine."""
+FREED_S = 15.0
+"""In which what a server that was killed has left lets go of its port."""
 POLL_S = 0.25
 """Between two looks for work of what starts apps. Flower's own choice is 1 s; 0.05 s would take a tenth of a core."""
 
@@ -117,7 +119,7 @@ class SuperLink:
             If it has not begun to answer in time; its last words are part of the sentence.
         """
         self.stop()
-        self._check_port()
+        self._find_port_free()
         tls = self.certificates
         options = [
             "--host",
@@ -148,6 +150,17 @@ class SuperLink:
     def log_tail(self, lines: int = 20) -> list[str]:
         """Return the last lines of its log."""
         return self.log.read_text(errors="replace").splitlines()[-lines:] if self.log.exists() else []
+
+    def _find_port_free(self) -> None:
+        """Refuse a port that is in use; where a server has been before in this folder, it may be about to end."""
+        until = time.monotonic() + (FREED_S if (self.folder / "state.db").exists() else 0.0)
+        while True:
+            try:
+                return self._check_port()
+            except InputError:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(0.2)
 
     def _check_port(self) -> None:
         """Refuse a port before anything is started, for only then is the sentence a clear one."""
