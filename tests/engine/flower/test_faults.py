@@ -13,7 +13,7 @@ from people import configured, people
 
 from motet.config import Config
 from motet.data.dataset import ArrayDataset
-from motet.engine.flower import deployment, fleet, gather
+from motet.engine.flower import board, deployment, fleet, gather
 from motet.engine.flower.board import Board
 from motet.engine.flower.cohort import Share
 from motet.engine.flower.deployment import Deployment
@@ -23,7 +23,7 @@ from motet.engine.flower.letter import Letter
 from motet.engine.flower.mail import Mail
 from motet.engine.flower.node import Node
 from motet.engine.flower.plan import Plan
-from motet.errors import MotetError
+from motet.errors import Interrupted, MotetError
 from motet.record.folder import Memory
 
 CHAIN: dict[str, Any] = {"recipe": "fedmchain", "upload": "topk+memory", "missing_rate": 0.3, "engine": "loop"}
@@ -214,10 +214,10 @@ def test_a_stranger_changes_nothing(tmp_path: Path) -> None:
 
 def gathered(grid: FakeGrid, data: ArrayDataset, config: Config, count: int, mend: Any) -> set[str]:
     """Wait for nodes, mending what the board says is wrong, and return their names."""
-    board = Board()
+    shown = Board()
     plan = Plan(run="abcdef012345", nodes=count, deadline=1, quorum=1)
     greeting = deployment._greeting(plan, config, data)
-    gathering = Gathering(Mail(grid), greeting, data.modalities, board, lambda: mend(board))  # type: ignore[arg-type]
+    gathering = Gathering(Mail(grid), greeting, data.modalities, shown, lambda: mend(shown))  # type: ignore[arg-type]
     gathering.wait(count)
     return {own.name for own in gathering.heard.values()}
 
@@ -346,6 +346,21 @@ def test_a_server_that_is_killed_in_every_round_ends_with_the_same_bits(
     assert bits(tmp_path / "there") == bits(tmp_path / "here")
     assert [line.round for line in there.history] == [1, 2, 3]
     assert [line.bytes_up for line in there.history] == [line.bytes_up for line in here.history]
+
+
+def test_a_server_s_process_that_is_told_to_end_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flower ends it when the SuperLink was killed; the run is then submitted again, and must not seem to be over."""
+
+    def end(*_: object) -> None:
+        raise Interrupted("stopped")
+
+    monkeypatch.setattr(Deployment, "go", end)
+    data = people()
+    with pytest.raises(Interrupted):
+        served(tmp_path / "run", configured(), grid_of(tmp_path / "nodes", data), data)
+    found = board.read(tmp_path / "run")
+    assert found is not None
+    assert found.state == "running"
 
 
 def test_the_same_question_has_the_same_answer(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from motet.engine.standardisation import read_scale, scale_of, write_scale
 from motet.engine.state import ServerState
 from motet.engine.summary import summarise
 from motet.engine.watch import Watch
-from motet.errors import InputError, MotetError
+from motet.errors import InputError, Interrupted, MotetError
 from motet.learn.method import Method
 from motet.record.files import write_atomic
 from motet.record.folder import Memory, RunFolder, holds_run
@@ -169,6 +169,8 @@ def carry_out(mail: Mail, folder: Path, dataset: Dataset | None = None) -> Resul
         opened.finish(result, run_report(result))
         board.state = "finished"
         shown.put_up()
+    except Interrupted:
+        raise  # as by Flower, when its own process was killed: the run has not failed, and goes on in another process
     except MotetError as error:
         board.state, board.why = "failed", str(error)
         board.write(folder)

@@ -17,7 +17,7 @@ from motet.errors import MotetError
 
 PROTOCOL = 1
 """Raised when letters change their meaning; who speaks another one is refused."""
-LARGEST_HEADER = 2**26
+LARGEST_HEADER, LONGEST_MESSAGE = 2**26, 2**53
 LONGEST_REASON = 300
 LATE_S = 30.0
 """For which an answer is waited for on a node when the server no longer does, so that it can count it as late."""
@@ -89,10 +89,10 @@ def _read_head(head: str) -> tuple[dict[str, Any], dict[str, int]]:
         )
     try:
         by_name = {name: length for name, length in lengths if isinstance(name, str) and type(length) is int}
-        sensible = len(by_name) == len(lengths) and all(length >= 0 for length in by_name.values())
+        makes_sense = len(by_name) == len(lengths) and all(0 <= length < LONGEST_MESSAGE for length in by_name.values())
     except (ValueError, TypeError):
-        sensible = False
-    if not sensible:
+        makes_sense = False
+    if not makes_sense:
         raise MotetError("a letter names its messages in a way that makes no sense")
     return found, by_name
 

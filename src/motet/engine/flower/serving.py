@@ -31,6 +31,8 @@ log = logging.getLogger("motet")
 APP = App("motet.engine.flower.server_app:app", "motet.engine.flower.client_app:app")
 STARTS_S = 90.0
 """In which Flower starts the run that it was given; 5 s on an idle machine."""
+ENDS_S = 60.0
+"""In which the run's process ends when Flower's has been killed; 30 s on a machine that is busy."""
 GIVE_UP = 3
 """Times that a run is submitted again without a round in between."""
 KEYS_S = 5.0
@@ -96,6 +98,7 @@ class Server:
                 while True:
                     self.link.start()
                     self._register()
+                    self._see_out(stop.check)
                     self.link.control.submit(APP, {"folder": str(self.folder.absolute())})
                     last = self._follow(stop.check, beside)
                     if last.state == "finished":
@@ -112,6 +115,13 @@ class Server:
                 raise Interrupted(f"stopped after round {last.round} of {last.rounds}") from None
             finally:
                 self.link.stop()
+
+    def _see_out(self, check: Callable[[], None]) -> None:
+        """Wait for the end of the run's process of before: one whose SuperLink was killed learns it from the next."""
+        until = time.monotonic() + ENDS_S
+        while self._at_work() and time.monotonic() < until:
+            check()
+            time.sleep(0.5)
 
     def _follow(self, check: Callable[[], None], beside: Callable[[], None]) -> Board:
         """Watch the run, and return what is on its board when it has ended, well or badly."""
