@@ -28,6 +28,8 @@ from motet.engine.interrupt import Stop
 from motet.engine.outcome import Outcome
 from motet.engine.state import Broadcast
 from motet.errors import MotetError
+from motet.wire.fault import Fault
+from motet.wire.message import decode, encode
 
 HONEST, OTHERS = {0, 1}, {2, 3}
 """Clients of the node that is honest, and of the other."""
@@ -195,7 +197,7 @@ WRONG: dict[str, tuple[Callable[[Letter], Letter], str]] = {
         "it has sent messages of clients, or of a kind, that it was not asked for",
     ),
     "of more samples than it has": (
-        lambda own: own._replace(header={**own.header, "account": {**own.header["account"], "samples": [10, 10_000]}}),
+        lambda own: own._replace(header={**own.header, "account": {**own.header["account"], "samples": [18, 19]}}),
         "what it tells for the record makes no sense",
     ),
     "of one client alone": (lambda own: own._replace(header={**own.header, "clients": [2]}), "another question"),
@@ -245,6 +247,30 @@ def test_damaged_greetings_are_refused_or_make_sense(tmp_path: Path) -> None:
             continue
         deployment.Roster.model_validate_json(roster.model_dump_json())
     assert refused > 200
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "\x1b[2J", "\ud800", "x" * 201, 7])
+def test_names_that_cannot_be_shown_are_refused(name: Any, tmp_path: Path) -> None:
+    data = people()
+    greeting = deployment._greeting(Plan(run="abcdef012345", nodes=1, deadline=1, quorum=1), configured(), data)
+    answered = grid_of(tmp_path, data).nodes[0].answer(greeting)
+    assert Greeting(answered, data.modalities).name == "node1"
+    with pytest.raises(MotetError, match="makes no sense"):
+        Greeting(answered._replace(header={**answered.header, "name": name}), data.modalities)
+
+
+def test_a_ternary_matrix_of_another_shape_is_refused(tmp_path: Path) -> None:
+    scene = Scene.of(tmp_path, people(), recipe="t-fedavg")
+    matrix = next(iter(scene.run.deployment.federation.method.ternary.scales))
+
+    def reshape(letter: Letter) -> Letter:
+        content = decode(letter.messages["2/model"])
+        content[matrix] = content[matrix].reshape(-1)
+        return letter._replace(messages={**letter.messages, "2/model": encode(content)})
+
+    after, lost = scene.round(reshape)
+    assert lost == {Fault.SHAPES: {"2"}}
+    assert same_tensors(after, scene.without({2}))
 
 
 def test_a_node_whose_greeting_is_damaged_is_left_out(tmp_path: Path) -> None:
