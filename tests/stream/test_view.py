@@ -500,7 +500,7 @@ def test_a_view_of_several_clients_is_their_views_one_after_another(
     dataset = toy(kinds, seed=seed, absent=absent)
     one, other = (views(dataset, 5, missing, degraded, degradation, 3.0, *stream, clean_rounds, seed) for _ in range(2))
     for found in (one, other):  # of uneven sizes
-        for k, client in enumerate(found.streams):
+        for k, client in found.streams.items():
             found.streams[k] = Stream(
                 client.share[: 10 - 2 * k], StreamSettings(buffer=stream[0], arrivals=stream[1]), seed, k
             )

@@ -138,7 +138,7 @@ def test_a_node_that_flower_gave_up_may_come_back_in_the_same_round(
             gone.append(grid.nodes.pop(1))
             return None
         if name == "node1" and trained and 1 not in grid.nodes:
-            if run.line("node2").state == "lost":
+            if run.line("node2").state in ("lost", "away"):
                 grid.add(1, again(gone[0]))
             return None
         return None if name == "node1" and trained and run.line("node2").state != "done" else letter

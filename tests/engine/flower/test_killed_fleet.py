@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fleets import SMALL, Command, archive, check_same, served, until
 
-from motet.engine.flower.fleet import LATE, NO_ANSWER
+from motet.engine.flower.fleet import NO_ANSWER
 from motet.engine.flower.keys import make_certificates, make_node_key
 from motet.engine.runs import load_result
 from motet.record.result import Round
@@ -31,7 +31,7 @@ def unbroken(folder: Path, data: Path, *options: object) -> Path:
 
 def unheard(line: Round) -> set[str]:
     """Return the clients that were asked in a round and not heard."""
-    return {k for why, own in line.refused.items() if why != LATE for k in own}
+    return {k for own in line.refused.values() for k in own}
 
 
 def test_nodes_are_killed_and_come_back(tmp_path: Path) -> None:
@@ -132,6 +132,5 @@ def test_a_node_hangs_for_a_while(tmp_path: Path) -> None:
     history = load_result(run.folder).history
     theirs = {"2", "3"}
     assert theirs <= set(history[1].refused[NO_ANSWER])
-    assert any(theirs <= set(line.refused.get(LATE, ())) for line in history[2:])
     assert all(line.clients == 4 - len(unheard(line)) for line in history)
     assert any(not theirs & unheard(line) for line in history[2:])
