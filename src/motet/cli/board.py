@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from motet.record.wording import short_size
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -72,12 +74,11 @@ def table(board: Board, folder: Path) -> RenderableType:
         shown.add_column(name, justify="left" if text else "right", no_wrap=name != "missing")
     for line in board.nodes.values():
         state = Text(line.state, COLOURS[line.state])
+        traffic = [short_size(count) if count else "" for count in (line.up, line.down)]
         late = str(line.late) if line.late else ""
         took = "" if line.seconds is None else f"{line.seconds:.1f}"
         last = str(line.round) if line.round else ""
-        shown.add_row(
-            line.name, str(line.clients), state, last, took, _missing(line), size(line.up), size(line.down), late
-        )
+        shown.add_row(line.name, str(line.clients), state, last, took, _missing(line), *traffic, late)
     why = [Text(f"{line.name}: {line.why}") for line in board.nodes.values() if line.why]
     on = Text(f"Ctrl-C stops it; `motet resume {folder}` goes on", "dim")
     return Group(Text(summary(board), "bold"), *([shown] if board.nodes else []), *why, on)
@@ -85,11 +86,3 @@ def table(board: Board, folder: Path) -> RenderableType:
 
 def _missing(line: NodeLine) -> str:
     return ", ".join(f"{m} {share:.0%}" for m, share in line.missing.items() if share)
-
-
-def size(count: int) -> str:
-    """Return a number of bytes as people read it."""
-    value, units = float(count), ["B", "kB", "MB", "GB", "TB"]
-    while value >= 1000 and len(units) > 1:
-        value, units = value / 1000, units[1:]
-    return f"{value:.3g} {units[0]}" if count else ""

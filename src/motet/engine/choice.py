@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import ceil
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from motet.config import Config
+from motet.data.dataset import Modality
+from motet.learn.method import Method
+from motet.nets.encoder import blank
 from motet.nets.network import Network
 from motet.record.result import Engine
+from motet.stream.arrivals import Stream
 
 FEW = 2
 """Clients for each thread, or in a block, that are too few to be worth working on at once."""
@@ -18,6 +23,14 @@ BLOCK_PARAMETERS = 2**24
 """Parameters of all clients of a block, at most: what is stacked are they, their gradients and their moments."""
 BLOCK_LARGEST = 2**22
 """Numbers of the largest tensor of a block, at most: what the C library keeps (`motet.engine.memory`)."""
+
+
+def rule(
+    config: Config, method: Method, modalities: dict[str, Modality], streams: Iterable[Stream], clients: int
+) -> Engine:
+    """Return the engine for so many of the clients in a round whose streams these are."""
+    samples = int(np.median([stream.held(1) for stream in streams]))
+    return choose(config, method.network, method.network.prepare(blank(modalities)), clients, samples)
 
 
 def choose(config: Config, network: Network, sample: Mapping[str, Tensor], clients: int, samples: int) -> Engine:

@@ -109,14 +109,11 @@ class Fitted(NamedTuple):
     dataset : Dataset
         As it was recorded; present is what clients own.
     partition : Partition
-    missing, degraded : Imbalance
     method : Method
     """
 
     dataset: Dataset
     partition: Partition
-    missing: Imbalance
-    degraded: Imbalance
     method: Method
 
 
@@ -134,7 +131,7 @@ def build_federation(config: Config, dataset: Dataset, watch: Watch) -> Simulati
     streams = streams_of(fitted.dataset, dict(enumerate(fitted.partition.shares)), config)
     population = population_of(fitted.dataset, fitted.partition, list(streams.values()))
     federation = federate(config, fitted.dataset, fitted.method, population, scaler, setup)
-    views = views_of(config, fitted, federation.dataset, streams, population.owned)
+    views = views_of(config, federation.dataset, streams, population.owned)
     base = {field.name: getattr(federation, field.name) for field in fields(federation)}
     return Simulation(**base, partition=fitted.partition, views=views)
 
@@ -200,10 +197,11 @@ def streams_of(dataset: Dataset, shares: Mapping[int, Indices], config: Config) 
     }
 
 
-def views_of(config: Config, fitted: Fitted, dataset: Dataset, streams: dict[int, Stream], owned: Flags) -> Views:
-    """Return what makes clients' views, of a standardised dataset."""
+def views_of(config: Config, dataset: Dataset, streams: dict[int, Stream], owned: Flags) -> Views:
+    """Return what makes clients' views, of a standardised dataset; `owned` is that of all clients, (K, M)."""
+    missing, degraded = imbalances(config, list(dataset.modalities), len(owned))
     clean, seed = config.assessment.calibration_rounds, config.run.seed
-    return Views(dataset, streams, owned, fitted.missing, fitted.degraded, config.degradation, clean, seed)
+    return Views(dataset, streams, owned, missing, degraded, config.degradation, clean, seed)
 
 
 def check(config: Config, dataset: Dataset) -> None:
@@ -224,6 +222,22 @@ def fit(config: Config, dataset: Dataset) -> Fitted:
     ------
     InputError
     """
+    dataset, method = prepared(config, dataset)
+    shared_out = partition(dataset, config.clients, config.run.seed)
+    check_presence(dataset, shared_out)
+    dataset, shared_out = own(dataset, shared_out, config.clients.unimodal_share, config.run.seed)
+    imbalances(config, list(dataset.modalities), len(shared_out.shares))
+    return Fitted(dataset, shared_out, method)
+
+
+def prepared(config: Config, dataset: Dataset) -> tuple[Dataset, Method]:
+    """Return a dataset with the modalities and splits that a configuration asks for, and the method for it.
+
+    Raises
+    ------
+    InputError
+        If they do not go together.
+    """
     if config.data.modalities is not None:
         dataset = dataset.only(config.data.modalities)
     if config.data.validation:
@@ -231,11 +245,7 @@ def fit(config: Config, dataset: Dataset) -> Fitted:
     check_settings(config, dataset)
     method = method_of(config, dataset)
     check_fusion(config, method, dataset)
-    shared_out = partition(dataset, config.clients, config.run.seed)
-    check_presence(dataset, shared_out)
-    dataset, shared_out = own(dataset, shared_out, config.clients.unimodal_share, config.run.seed)
-    missing, degraded = imbalances(config, list(dataset.modalities), len(shared_out.shares))
-    return Fitted(dataset, shared_out, missing, degraded, method)
+    return dataset, method
 
 
 def method_of(config: Config, dataset: Dataset) -> Method:

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from motet.config import Config
 from motet.data.dataset import Dataset
-from motet.engine.choice import choose
+from motet.engine.choice import rule
 from motet.engine.federation import Federation, Simulation, build_federation
 from motet.engine.participants import participants
 from motet.engine.rounds import Rounds
@@ -20,7 +19,6 @@ from motet.engine.summary import summarise
 from motet.engine.trainer import make_trainer
 from motet.engine.trial import fastest
 from motet.engine.watch import Watch
-from motet.nets.encoder import blank
 from motet.record.folder import Memory, RunFolder
 from motet.record.result import Engine, Result
 
@@ -53,15 +51,13 @@ class Runner(Rounds):
 
     def _choose(self) -> Engine:
         """Choose the engine: by the rule, or by the clock if that is asked for."""
-        method = self.federation.method
+        method, modalities = self.federation.method, self.federation.dataset.modalities
         clients = participants(self.config, self.federation.clients, 1) or [0]
-        samples = int(np.median([stream.held(1) for stream in self.views.streams.values()]))
-        sample = method.network.prepare(blank(self.federation.dataset.modalities))
-        rule = choose(self.config, method.network, sample, len(clients), samples)
+        chosen = rule(self.config, method, modalities, self.views.streams.values(), len(clients))
         if self.config.run.engine != "measure":
-            return rule
+            return chosen
         broadcast = self.server.broadcast(initial_state(self.federation))
-        return fastest(rule, self.client, self.views, clients, broadcast, self.watch)
+        return fastest(chosen, self.client, self.views, clients, broadcast, self.watch)
 
 
 @contextmanager

@@ -16,7 +16,9 @@ import pytest
 pytest.importorskip("flwr", reason="the extra 'flower' is not installed")
 
 from people import people
+from typer.testing import CliRunner
 
+from motet.cli.main import app
 from motet.data.archive import save
 from motet.engine.flower.board import Board, read
 from motet.engine.flower.processes import descendants, end, free_port, started
@@ -221,6 +223,12 @@ def served(here: Path) -> Iterator[Run]:
         yield run
     finally:
         run.stop()
+
+
+def motet(*arguments: object) -> None:
+    """Run a command in this process."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
 
 
 def shared(folder: Path) -> dict[str, bytes]:

@@ -12,9 +12,8 @@ import pytest
 pytest.importorskip("flwr", reason="the extra 'flower' is not installed")
 
 import torch
-from typer.testing import CliRunner
+from fleets import motet
 
-from motet.cli.main import app
 from motet.engine.flower.processes import descendants
 from motet.record import checkpoint
 
@@ -54,12 +53,6 @@ def _peak(pid: int) -> int:
         return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
     except OSError:
         return 0
-
-
-def motet(*arguments: object) -> None:
-    """Run a command here."""
-    result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
 
 
 @pytest.mark.slow

@@ -17,8 +17,8 @@ from motet.engine.flower import board, deployment, fleet, gather
 from motet.engine.flower.board import Board
 from motet.engine.flower.cohort import Share
 from motet.engine.flower.deployment import Deployment
-from motet.engine.flower.fleet import AWAY, BUSY, NO_ANSWER
 from motet.engine.flower.gather import Gathering
+from motet.engine.flower.hearing import AWAY, BUSY, NO_ANSWER
 from motet.engine.flower.letter import Letter
 from motet.engine.flower.mail import Mail
 from motet.engine.flower.node import Node

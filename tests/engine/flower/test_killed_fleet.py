@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fleets import SMALL, Command, archive, check_same, served, until
 
-from motet.engine.flower.fleet import NO_ANSWER
+from motet.engine.flower.hearing import NO_ANSWER
 from motet.engine.flower.keys import make_certificates, make_node_key
 from motet.engine.runs import load_result
 from motet.record.result import Round

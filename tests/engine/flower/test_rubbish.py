@@ -19,7 +19,7 @@ from people import configured, people
 
 from motet.data.dataset import ArrayDataset
 from motet.engine.flower import deployment
-from motet.engine.flower.fleet import FAILED
+from motet.engine.flower.hearing import FAILED
 from motet.engine.flower.letter import Letter
 from motet.engine.flower.plan import Plan
 from motet.engine.flower.records import BYTES, HEADER, MESSAGES

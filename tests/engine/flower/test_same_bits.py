@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("flwr", reason="the extra 'flower' is not installed")
 
-from typer.testing import CliRunner
 
-from motet.cli.main import app
+from fleets import motet, shared
+
 from motet.engine.runs import load_result
-from motet.record import checkpoint
 
 DATA = os.environ.get("MOTET_DATA")
 SETTINGS = ["--data", f"{DATA}/ucihar.npz", "--clients", "8", "--rounds", "10", "--threads", "1", "--engine", "loop"]
@@ -25,19 +23,6 @@ CASES = {
     "qqr": ["--recipe", "qqr", "--buffer", "60", "--arrivals", "15", *IMPAIRED],
     "fedmchain": ["--recipe", "fedmchain", "--upload", "topk+memory", *IMPAIRED],
 }
-
-
-def shared(folder: Path) -> dict[str, bytes]:
-    """Return what the server ends with."""
-    tensors: dict[str, Any]
-    tensors, _ = checkpoint.load(checkpoint.found(folder)[0])
-    return {name: value.numpy().tobytes() for name, value in tensors.items() if name.startswith("shared/")}
-
-
-def motet(*arguments: object) -> None:
-    """Run a command here."""
-    result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
 
 
 @pytest.mark.slow

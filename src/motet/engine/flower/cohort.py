@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from motet.config import ClientSettings, Config
@@ -17,9 +16,9 @@ from motet.data.dataset import TRAIN, Dataset, Indices, Modality
 from motet.data.partition import Partition, partition
 from motet.engine.account import Account
 from motet.engine.attackers import Attackers
-from motet.engine.choice import choose
+from motet.engine.choice import rule
 from motet.engine.client import Client
-from motet.engine.federation import fit, imbalances, method_of, standardised, streams_of
+from motet.engine.federation import fit, method_of, standardised, streams_of, views_of
 from motet.engine.flower.figures import joined
 from motet.engine.outcome import Outcome
 from motet.engine.population import ownership
@@ -27,11 +26,9 @@ from motet.engine.standardisation import read_scale, write_sums
 from motet.engine.state import Broadcast, Shared
 from motet.engine.trainer import make_trainer
 from motet.errors import InputError
-from motet.nets.encoder import blank
 from motet.nets.network import State
 from motet.record.result import Engine
 from motet.stream.assessment import assessor_for
-from motet.stream.view import Views
 from motet.wire.codec import parse
 from motet.wire.message import decode
 
@@ -96,6 +93,7 @@ class Cohort:
         if share is None:
             self.dataset = like(dataset, modalities, classes)
             self.partition, self.numbers = _own_clients(self.dataset), None
+            self.method = method_of(config, self.dataset)
             shares = self.partition.shares
         else:
             fitted = fit(config, dataset)
@@ -104,11 +102,10 @@ class Cohort:
                     f"{dataset.name} has {', '.join(fitted.dataset.modalities)}, and the server's data "
                     f"{', '.join(modalities)}: a share is one of the same data"
                 )
-            self.dataset, self.partition = fitted.dataset, fitted.partition
+            self.dataset, self.partition, self.method = fitted
             self.numbers = share.of(len(self.partition.shares))
             shares = [self.partition.shares[k] for k in self.numbers]
         self.shares: list[Indices] = shares
-        self.method = method_of(config, self.dataset)
 
     @property
     def keeps(self) -> bool:
@@ -151,24 +148,11 @@ class Cohort:
         config = self.config
         shares = dict(zip(numbers, self.shares, strict=True))
         dataset = standardised(config, self.dataset, read_scale(scale))
-        missing, degraded = imbalances(config, list(dataset.modalities), len(owned))
         streams = streams_of(self.dataset, shares, config)
-        views = Views(
-            dataset,
-            streams,
-            owned,
-            missing,
-            degraded,
-            config.degradation,
-            config.assessment.calibration_rounds,
-            config.run.seed,
-        )
         assessor = assessor_for(config.assessment, dataset.modalities, self.method.uses_quality)
         client = Client(config, self.method, assessor, Attackers(config, self.method, len(owned)))
-        sample = self.method.network.prepare(blank(dataset.modalities))
-        samples = int(np.median([stream.held(1) for stream in streams.values()]))
-        engine = choose(config, self.method.network, sample, len(numbers), samples)
-        self.trainer = make_trainer(engine, client, views)
+        engine = rule(config, self.method, dataset.modalities, streams.values(), len(numbers))
+        self.trainer = make_trainer(engine, client, views_of(config, dataset, streams, owned))
         return engine
 
     def train(
@@ -221,9 +205,3 @@ def _digest(dataset: Dataset, share: Indices) -> str:
     digest = hashlib.blake2b(np.ascontiguousarray(share, dtype=np.int64).tobytes(), digest_size=16)
     digest.update(np.ascontiguousarray(dataset.y[share], dtype=np.int64).tobytes())
     return digest.hexdigest()
-
-
-def threads(config: Config) -> None:
-    """Use as many threads as the configuration says, as the bits of sums depend on it."""
-    if config.run.threads:
-        torch.set_num_threads(config.run.threads)

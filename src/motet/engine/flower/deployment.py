@@ -15,10 +15,8 @@ from pydantic import BaseModel
 
 from motet.config import ClientSettings, Config, configure
 from motet.data.dataset import Dataset
-from motet.data.holdout import hold_out_validation
 from motet.engine.client import Client
-from motet.engine.federation import Federation, federate, method_of
-from motet.engine.fit import check_fusion, check_settings
+from motet.engine.federation import Federation, federate, prepared
 from motet.engine.flower.board import Board, NodeLine
 from motet.engine.flower.fleet import Fleet, Greeted, Patience
 from motet.engine.flower.gather import Gathering
@@ -117,13 +115,7 @@ def fitted(config: Config, dataset: Dataset) -> tuple[Dataset, Method]:
     InputError
         If the configuration does not fit the data, or a network.
     """
-    if config.data.modalities is not None:
-        dataset = dataset.only(config.data.modalities)
-    if config.data.validation:
-        dataset = hold_out_validation(dataset, config.run.seed)
-    check_settings(config, dataset)
-    method = method_of(config, dataset)
-    check_fusion(config, method, dataset)
+    dataset, method = prepared(config, dataset)
     if method.aggregate.personal:
         raise InputError(
             "--aggregate none leaves no model that a server could evaluate: choose another, or `motet run`"

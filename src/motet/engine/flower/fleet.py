@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from motet.engine.client import Client
 from motet.engine.flower.answers import Reader
 from motet.engine.flower.board import Board, NodeLine, State
 from motet.engine.flower.gather import AGAIN_S, PATIENCE_S
+from motet.engine.flower.hearing import AWAY, NO_ANSWER, Hearing
 from motet.engine.flower.letter import Letter
 from motet.engine.flower.mail import Mail, Sent
 from motet.engine.flower.node import NOT_GREETED
@@ -36,10 +37,6 @@ LOOK_S = 2.0
 """Time between two looks at who is there."""
 FETCH_S = 0.1
 """Time between two looks for answers."""
-NO_ANSWER = "no answer in time"
-AWAY = "its node is away"
-FAILED = "its node could not answer"
-BUSY = "its node is still at work for an earlier round"
 
 
 @dataclass
@@ -63,50 +60,6 @@ class Greeted(NamedTuple):
 
     name: str
     came: float
-
-
-@dataclass
-class _Round:
-    """A round that is under way.
-
-    Attributes
-    ----------
-    number : int
-    wanted : dict of node's name to list of int
-        Clients that take part.
-    letters : dict of node's name to Letter
-    under_way : dict of Sent to node's name
-        Letters that have no answer yet.
-    outcomes : dict of client to Outcome
-    given_up : dict of node's name to str
-        Why nobody waits for it any more.
-    broken : dict of node's name to str
-        Those of them that could not train, and why.
-    busy : set of node's name
-        Those that still owe an answer to an earlier round.
-    """
-
-    number: int
-    wanted: dict[str, list[int]]
-    letters: dict[str, Letter]
-    under_way: dict[Sent, str] = field(default_factory=dict)
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
-    given_up: dict[str, str] = field(default_factory=dict)
-    broken: dict[str, str] = field(default_factory=dict)
-    busy: set[str] = field(default_factory=set)
-
-    def reason(self, name: str) -> str:
-        """Return why a node's clients were not heard, in words that the record knows."""
-        if name in self.given_up:
-            return AWAY if self.given_up[name] == AWAY else FAILED
-        return BUSY if name in self.busy else NO_ANSWER
-
-    def waits_for(self, name: str) -> bool:
-        return name in self.wanted and name not in self.given_up and self.wanted[name][0] not in self.outcomes
-
-    @property
-    def over(self) -> bool:
-        return not any(self.waits_for(name) for name in self.wanted)
 
 
 class Fleet:
@@ -156,7 +109,7 @@ class Fleet:
         self.names: dict[int, str] = {}
         self.greeted = {node: own.name for node, own in present.items()}
         self.came = {node: own.came for node, own in present.items()}
-        self.owing: dict[Sent, tuple[str, list[int]]] = {}
+        self.owing: dict[Sent, str] = {}
         self.coming: dict[Sent, str] = {}
         self.strangers: dict[int, float] = {}
         self.lost: dict[str, dict[str, int]] = {}
@@ -185,17 +138,13 @@ class Fleet:
         for name, clients in found.wanted.items():
             for k in clients:
                 if k not in found.outcomes:
-                    self._lose(found.reason(name), k)
+                    self.lost.setdefault(found.reason(name), {})[str(k)] = 1
         self.started = True
         for k in participants:
             if k in found.outcomes:
                 yield found.outcomes.pop(k)
 
-    def _lose(self, why: str, client: int) -> None:
-        own = self.lost.setdefault(why, {})
-        own[str(client)] = own.get(str(client), 0) + 1
-
-    def _hear(self, number: int, participants: list[int], broadcast: Broadcast, patiently: bool) -> _Round:
+    def _hear(self, number: int, participants: list[int], broadcast: Broadcast, patiently: bool) -> Hearing:
         """Ask nodes for a round and hear them until it is over; patiently, to wait for those that are away as well."""
         wanted = {
             name: own for name, entry in self.entries.items() if (own := sorted(set(participants) & set(entry.numbers)))
@@ -205,7 +154,7 @@ class Fleet:
             name: Letter({**about, "clients": own, "after": [int(self.used[k]) for k in own]}, broadcast.messages)
             for name, own in wanted.items()
         }
-        found = _Round(number, wanted, letters, self.coming)  # who is about to come may take longer than a round
+        found = Hearing(number, wanted, letters, self.coming)  # who is about to come may take longer than a round
         began = time.monotonic()
         self._looked = -LOOK_S
         enough = self.patience.quorum * len(participants)
@@ -220,7 +169,7 @@ class Fleet:
         self.coming = {sent: name for sent, name in found.under_way.items() if sent.kind != "train"}
         for sent, name in found.under_way.items():
             if sent.kind == "train":
-                self.owing[sent] = name, found.wanted[name]
+                self.owing[sent] = name
                 if found.waits_for(name):
                     self._say(name, "late", NO_ANSWER)
         self.put_up()
@@ -228,7 +177,7 @@ class Fleet:
 
     # --- who is there ------------------------------------------------------------------------------------------------
 
-    def _look(self, found: _Round, patiently: bool) -> None:
+    def _look(self, found: Hearing, patiently: bool) -> None:
         """Greet those who have come, ask those who are known, and give up those who are away."""
         if time.monotonic() - self._looked < LOOK_S:
             return
@@ -237,7 +186,7 @@ class Fleet:
         for node in [node for node, came in self.came.items() if online.get(node) != came]:
             self._forget(node, found)
         busy = {sent.node for sent in (*found.under_way, *self.owing)}
-        found.busy = {name for name, _ in self.owing.values()}
+        found.busy = set(self.owing.values())
         for node, came in online.items():
             if node in busy or time.monotonic() < self.strangers.get(node, 0.0):
                 continue
@@ -259,7 +208,7 @@ class Fleet:
                 self._say(name, "away", AWAY)
         self.put_up()
 
-    def _forget(self, node: int, found: _Round) -> None:
+    def _forget(self, node: int, found: Hearing) -> None:
         """Forget a node that has gone, or has come anew: what it was asked it will not answer."""
         name = self.names.pop(node, self.greeted.pop(node, ""))
         self.came.pop(node)
@@ -270,7 +219,7 @@ class Fleet:
             log.warning("%s has gone, or was started again", name)
             self._say(name, "away", "it has gone")
 
-    def _send(self, found: _Round, node: int, letter: Letter, name: str) -> None:
+    def _send(self, found: Hearing, node: int, letter: Letter, name: str) -> None:
         patience = self.patience.deadline if letter.header["kind"] == "train" else PATIENCE_S
         sent = self.mail.send(node, letter, patience)
         if sent is None:
@@ -285,7 +234,7 @@ class Fleet:
 
     # --- what has come back ------------------------------------------------------------------------------------------
 
-    def _fetch(self, found: _Round, shared: Shared) -> None:
+    def _fetch(self, found: Hearing, shared: Shared) -> None:
         for sent, letter in self.mail.fetch([*found.under_way, *self.owing]):
             if sent in self.owing:
                 self._too_late(sent, letter)
@@ -309,7 +258,7 @@ class Fleet:
                 self._failed(found, sent, name, f"{type(error).__name__}: {error}")
             self.put_up()
 
-    def _greeted(self, found: _Round, node: int, letter: Letter) -> None:
+    def _greeted(self, found: Hearing, node: int, letter: Letter) -> None:
         greeting = Greeting(letter, self.modalities)
         entry = self.entries.get(greeting.name)
         if entry is None:
@@ -320,7 +269,7 @@ class Fleet:
             raise MotetError(f"another node is called {greeting.name!r}: give each a --name of its own")
         self._send(found, node, self.begin[greeting.name], greeting.name)
 
-    def _begun(self, found: _Round, node: int, name: str, letter: Letter) -> None:
+    def _begun(self, found: Hearing, node: int, name: str, letter: Letter) -> None:
         self.names[node] = name
         log.info("%s is there, and trains by %s", name, letter.header.get("engine"))
         self._say(name, "greeted")
@@ -328,7 +277,7 @@ class Fleet:
         if found.waits_for(name):
             self._send(found, node, found.letters[name], name)
 
-    def _trained(self, found: _Round, name: str, letter: Letter, shared: Shared) -> None:
+    def _trained(self, found: Hearing, name: str, letter: Letter, shared: Shared) -> None:
         account, outcomes = self.reader.read(letter, found.number, found.wanted[name], shared)
         found.outcomes |= {outcome.clients[0]: outcome for outcome in outcomes}
         line = self._say(name, "done")
@@ -338,7 +287,7 @@ class Fleet:
         line.missing = {m: float(own.mean()) for m, own in account.missing.items()}
         log.info("round %d: %s has answered", found.number, name)
 
-    def _failed(self, found: _Round, sent: Sent, name: str, why: str) -> None:
+    def _failed(self, found: Hearing, sent: Sent, name: str, why: str) -> None:
         log.warning("%s, asked to %s: %s", name or f"node {sent.node}", sent.kind, why)
         if sent.kind != "train":
             self.strangers[sent.node] = time.monotonic() + AGAIN_S
@@ -351,7 +300,7 @@ class Fleet:
         self._say(name, "lost", why).lost += 1
 
     def _too_late(self, sent: Sent, letter: Letter) -> None:
-        name, _ = self.owing.pop(sent)
+        name = self.owing.pop(sent)
         line = self._say(name, "greeted")
         if letter.error is not None:
             log.warning("%s never answered: %s", name, letter.error)

@@ -21,9 +21,10 @@ import motet
 from motet.config import Config, configure
 from motet.data.dataset import Dataset, Modality
 from motet.engine.flower import figures
-from motet.engine.flower.cohort import Cohort, Share, threads
+from motet.engine.flower.cohort import Cohort, Share
 from motet.engine.flower.kept import Kept
 from motet.engine.flower.letter import Letter
+from motet.engine.run import threads
 from motet.errors import InputError, MotetError
 from motet.record.folder import take_lock
 
@@ -96,7 +97,6 @@ class Node:
         if not re.fullmatch(r"[0-9a-f]{8,64}", run):  # it names a folder
             raise MotetError(f"{run!r} names no run")
         settings = configure({**config, "device": self.device})
-        threads(settings)
         specs = {m: Modality(**{**spec, "shape": tuple(spec["shape"])}) for m, spec in modalities.items()}
         self.cohort = Cohort(settings, self.data(settings), self.share, specs, tuple(classes))
         self.run, self.numbers, self.kept = run, [], None
@@ -107,7 +107,8 @@ class Node:
             raise MotetError(NOT_GREETED)
         self.numbers = [int(k) for k in header["numbers"]]
         owned = np.asarray(header["owned"], dtype=bool)
-        engine = self.cohort.begin(self.numbers, owned, letter.messages["scale"])
+        with threads(self.cohort.config.run.threads):
+            engine = self.cohort.begin(self.numbers, owned, letter.messages["scale"])
         self.kept = Kept(self.folder / str(self.run))
         return Letter({"engine": f"{engine.name}, {engine.threads} threads, {engine.why}"})
 
@@ -120,9 +121,9 @@ class Node:
         if not set(clients) <= set(self.numbers):
             raise MotetError(f"it does not host client {min(set(clients) - set(self.numbers))}")
         private = {k: self.kept.after(k, after[k]) for k in clients} if self.cohort.keeps else {}
-        threads(self.cohort.config)  # of the thread that trains, which is another one for every letter
         try:
-            account, messages, changed = self.cohort.train(number, clients, letter.messages, private)
+            with threads(self.cohort.config.run.threads):  # bits of sums depend on it
+                account, messages, changed = self.cohort.train(number, clients, letter.messages, private)
         except MotetError as error:
             return Letter({"error": str(error), "training": True})
         self.kept.put(number, after, changed)

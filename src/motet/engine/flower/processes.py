@@ -15,7 +15,8 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Self
 
 from motet.errors import InputError
 
@@ -157,6 +158,34 @@ class Process:
             end(self._child.pid, patience_s)
             self._child.wait()
         end_orphans(self._child.pid)
+
+
+class Service:
+    """What is there for as long as its process runs; a context manager that starts and stops it."""
+
+    _process: Process | None = None
+
+    def start(self) -> None:
+        """Start the process, and return when it serves."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """End the process, if there is one."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Return whether its process is there."""
+        return self._process is not None and self._process.status is None
 
 
 def end(pid: int, patience_s: float = PATIENCE_S) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -145,10 +146,8 @@ class Server:
 
     def _at_work(self) -> bool:
         """Return whether the run's process is there: it holds the lock of the folder."""
-        from os import close
-
         try:
-            close(take_lock(self.folder))
+            os.close(take_lock(self.folder))
         except InputError:
             return True
         return False

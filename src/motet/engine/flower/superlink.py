@@ -8,12 +8,11 @@ import socket
 import ssl
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from motet.engine.flower.control import Control
 from motet.engine.flower.guard import REFUSED
-from motet.engine.flower.processes import Process, find_command, is_loopback
+from motet.engine.flower.processes import Process, Service, find_command, is_loopback
 from motet.errors import InputError, MotetError
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def check_listening(host: str, certificates: Certificates | None) -> None:
         )
 
 
-class SuperLink:
+class SuperLink(Service):
     """Flower's server, as a process of its own; a context manager that starts and stops it.
 
     It keeps its state (nodes, runs, messages) in its folder and goes on with it when it is started there again. With
@@ -90,23 +89,8 @@ class SuperLink:
         self._near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         self.address = f"[{self._near}]:{port}" if ":" in self._near else f"{self._near}:{port}"
         self._settings = {"FLWR_SUPEREXEC_TASK_POLL_INTERVAL": str(poll_s)}
-        self._process: Process | None = None
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.control = Control(folder / "flwr", self.address, certificates.ca if certificates else None)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def running(self) -> bool:
-        """Return whether its process is there."""
-        return self._process is not None and self._process.status is None
 
     def start(self, within_s: float = HEALTHY_S) -> None:
         """Start it, and return when it answers, with its guard in place.

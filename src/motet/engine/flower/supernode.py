@@ -8,10 +8,8 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from motet.engine.flower.processes import Process, find_command, free_port, is_loopback
+from motet.engine.flower.processes import Process, Service, find_command, free_port, is_loopback
 from motet.engine.flower.superlink import POLL_S
 from motet.engine.flower.toml import Value, lines
 from motet.errors import InputError, MotetError
@@ -27,7 +25,7 @@ FORGOTTEN_S = 70.0
 _AGAIN_S = 3.0
 
 
-class SuperNode:
+class SuperNode(Service):
     """A device's part of Flower, as a process of its own; a context manager that starts and stops it.
 
     Once it takes part it stays: it tries again for as long as the server is away, and comes back as the same node.
@@ -86,23 +84,8 @@ class SuperNode:
         self.node_id: int | None = None
         self._mark = folder / "joined"  # left behind by one that was killed: the server believes it is still there
         self._settings = {"FLWR_SUPEREXEC_TASK_POLL_INTERVAL": str(poll_s)}
-        self._process: Process | None = None
         (folder / "flwr").mkdir(parents=True, exist_ok=True)
         write_atomic(folder / "node.toml", lines(config or {}))
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def running(self) -> bool:
-        """Return whether its process is there."""
-        return self._process is not None and self._process.status is None
 
     def start(self, within_s: float | None = JOIN_S, check: Callable[[], None] = lambda: None) -> None:
         """Start it, and return when it has joined.
