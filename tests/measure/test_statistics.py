@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from motet.measure.statistics import interval, p_value, paired_difference, standard_deviation
+from motet.measure.statistics import holm, interval, p_value, paired_difference, standard_deviation
 
 ACCURACY = st.floats(0, 1).map(lambda value: round(value, 6))
 PAIRS = st.lists(st.tuples(ACCURACY, ACCURACY), min_size=1, max_size=12)
@@ -108,3 +108,19 @@ def test_the_interval_excludes_zero_where_p_is_under_a_twentieth(pairs):
     found = paired_difference(*zip(*pairs, strict=True))
     if found.p_value is not None and abs(found.p_value - 0.05) > 1e-6:
         assert (found.above or found.below) == (found.p_value < 0.05)
+
+
+def test_holm_by_hand() -> None:
+    """Sorted .01, .02, .04: times 3, 2, 1; what comes later is never smaller."""
+    assert holm([0.04, 0.01, None, 0.02]) == pytest.approx([0.04, 0.03, None, 0.04])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12))
+def test_holm_never_makes_a_p_value_smaller_nor_changes_their_order(values: list[float | None]) -> None:
+    corrected = holm(values)
+    known = [(p, c) for p, c in zip(values, corrected, strict=True) if p is not None and c is not None]
+    assert [c is None for c in corrected] == [p is None for p in values]
+    assert all(p <= c <= 1 for p, c in known)
+    assert all(c <= d for (p, c), (q, d) in zip(sorted(known), sorted(known)[1:], strict=False) if p <= q)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import motet
-from motet.cli import audit, compare, data, demo, fleet, recipes, report, run, worth
+from motet.cli import audit, compare, data, demo, fleet, recipes, report, run, study, worth
 from motet.errors import InputError, Interrupted, MotetError
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("resume")(run.resume)
 app.command("compare")(compare.compare)
+app.command("study")(study.study)
 app.command("recipes")(recipes.recipes)
 app.command("worth")(worth.worth)
 app.command("audit")(audit.audit)

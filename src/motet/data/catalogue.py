@@ -158,7 +158,9 @@ def open_dataset(
 
         dataset = cast(Dataset, digits(seed))
     else:
-        dataset = cast(Dataset, load(_path(text), seed=seed))
+        path = locate(text)
+        assert path is not None, "what is built in is made above"
+        dataset = cast(Dataset, load(path, seed=seed))
     return dataset if modalities is None else dataset.only(modalities)
 
 
@@ -222,8 +224,16 @@ def _official(folder: Path) -> Path:
     return inner[0] if len(inner) == 1 else folder
 
 
-def _path(text: str) -> Path:
-    """Find the archive that a user means."""
+def locate(text: str) -> Path | None:
+    """Return the path of the archive that a name or a path stands for, which may not exist; None if it is built in.
+
+    Raises
+    ------
+    InputError
+        If it is a name, and there is no such data set on this machine.
+    """
+    if text in CATALOGUE and CATALOGUE[text].kind == "built-in":
+        return None
     if text in CATALOGUE:
         path = archive_of(text)
         if not path.is_file():

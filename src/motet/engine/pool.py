@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -20,14 +20,14 @@ from motet.engine import runs
 from motet.engine.interrupt import Stop, stop_on_signal
 from motet.engine.watch import Watch
 from motet.errors import MotetError
-from motet.record.folder import holds_run
 from motet.record.result import Result
 
 Job = tuple[Config, Path]
+CarryOut = Callable[[Config, Path, Watch], Result]
 News = tuple[int, str, int, float | None]
 
 
-def run_all(jobs: list[Job], watch: Watch) -> list[Result]:
+def run_all(jobs: list[Job], watch: Watch, carry_out: CarryOut = runs.carry_out) -> list[Result]:
     """Carry out runs, or go on with those that have begun; one thread each unless the configuration says more.
 
     Parameters
@@ -35,6 +35,8 @@ def run_all(jobs: list[Job], watch: Watch) -> list[Result]:
     jobs : list of (Config, Path)
     watch : Watch
         Hears of the rounds of all runs together.
+    carry_out : function of (Config, Path, Watch)
+        What a process does with a job; of a module, so that it can be passed to a process.
 
     Returns
     -------
@@ -55,7 +57,10 @@ def run_all(jobs: list[Job], watch: Watch) -> list[Result]:
     try:
         with watch.run("comparing", sum(config.training.rounds for config, _ in jobs), 0), stop_on_signal() as wish:
             with _ctrl_c_held_back():
-                futures = [pool.submit(_work, number, config, folder) for number, (config, folder) in enumerate(jobs)]
+                futures = [
+                    pool.submit(_work, carry_out, number, config, folder)
+                    for number, (config, folder) in enumerate(jobs)
+                ]
             _follow(futures, news, watch, wish)
         return [future.result() for future in futures]
     except BaseException as error:
@@ -134,13 +139,7 @@ def _begin(news: SimpleQueue[News], stop: Event, parent: int) -> None:
     threading.Thread(target=end, daemon=True).start()
 
 
-def _work(number: int, config: Config, folder: Path) -> Result:
+def _work(carry_out: CarryOut, number: int, config: Config, folder: Path) -> Result:
     with _AT_WORK:
         Stop().check()
-        watch = _Reporter(number, f"{config.recipe.recipe} (seed {config.run.seed})")
-        if not holds_run(folder):
-            return runs.start(config, folder, watch)
-        if runs.finished(folder):
-            watch.round(config.training.rounds, None)
-            return runs.load_result(folder)
-        return runs.resume(folder, watch)
+        return carry_out(config, folder, _Reporter(number, f"{config.recipe.recipe} (seed {config.run.seed})"))

@@ -61,6 +61,16 @@ def resume(folder: Path, watch: Watch, dataset: Dataset | None = None) -> Result
     return go_on(opened, config, dataset, watch).result
 
 
+def carry_out(config: Config, folder: Path, watch: Watch) -> Result:
+    """Start a run, go on with it or read its result, as its folder wants it."""
+    if not holds_run(folder):
+        return start(config, folder, watch)
+    if not finished(folder):
+        return resume(folder, watch)
+    watch.round(config.training.rounds, None)
+    return load_result(folder)
+
+
 def go_on(folder: RunFolder, config: Config, dataset: Dataset, watch: Watch) -> Finished:
     """Run in an open folder to the end, write result and report, and close it.
 

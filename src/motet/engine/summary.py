@@ -34,6 +34,17 @@ from motet.record.result import (
 )
 
 
+def versions() -> dict[str, str]:
+    """Return the versions that every run depends on, and the kind of machine."""
+    return {
+        "motet": motet.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+    }
+
+
 def summarise(federation: Federation, state: ServerState, history: list[Round], engine: Engine) -> Result:
     """Return everything about a run, as `result.json` has it."""
     config = federation.config
@@ -44,11 +55,7 @@ def summarise(federation: Federation, state: ServerState, history: list[Round], 
         seed=config.run.seed,
         engine=engine,
         versions={
-            "motet": motet.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "machine": platform.machine(),
+            **versions(),
             **({"dp-accounting": version("dp-accounting")} if federation.budget else {}),
         },
         data=_data(federation),

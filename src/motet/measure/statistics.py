@@ -132,3 +132,27 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> Difference:
         ties=len(values) - wins - losses,
         losses=losses,
     )
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Correct p values for how many there are: the chance that any of them is a false find stays at the level.
+
+    Holm, S. (1979): A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6.
+
+    Parameters
+    ----------
+    p_values : sequence of float or None
+        None where there was no test; it stays None and does not count.
+
+    Returns
+    -------
+    list of float or None
+        In the same order, at least as large, at most 1.
+    """
+    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, place) in enumerate(known):
+        largest = max(largest, min(1.0, (len(known) - rank) * p))
+        corrected[place] = largest
+    return corrected

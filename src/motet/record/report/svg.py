@@ -46,12 +46,12 @@ _SETTINGS: dict[Any, Any] = {
 
 
 @contextmanager
-def canvas(height: float) -> Iterator[Figure]:
+def canvas(height: float, width: float = WIDTH) -> Iterator[Figure]:
     """Open a figure of the width that suits a phone; what is drawn inside looks the same whatever the user's settings.
 
     Parameters
     ----------
-    height : float
+    height, width : float
         In inches.
     """
     with matplotlib.rc_context(), warnings.catch_warnings():
@@ -59,7 +59,7 @@ def canvas(height: float) -> Iterator[Figure]:
         matplotlib.rcParams.update(_SETTINGS)
         # The reader's own fonts draw the text, so what matplotlib's font lacks does not matter.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        yield Figure(figsize=(WIDTH, height), layout="constrained")
+        yield Figure(figsize=(width, height), layout="constrained")
 
 
 def to_svg(figure: Figure, key: str, label: str) -> str:

@@ -1,0 +1,1 @@
+"""Prepared studies: what is run for a question, what is found, and what can be said of it."""

@@ -1,0 +1,197 @@
+"""What a study finds, as it is kept: JSON lines, the first of which says what was run, the others a run each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from motet.errors import InputError
+from motet.measure.statistics import Difference, paired_difference
+from motet.record.result import Metrics, Result
+from motet.study.design import Cell, Variant
+from motet.study.measures import MEASURES
+
+FORMAT: Literal["motet-study/1"] = "motet-study/1"
+DIGITS = 6
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tried(_Record):
+    """What a row reached on validation with some settings, mean over the seeds of the search."""
+
+    panel: str
+    row: str
+    settings: dict[str, Any]
+    accuracy: float
+
+
+class Header(_Record):
+    """What was run."""
+
+    format: Literal["motet-study/1"] = FORMAT
+    study: str
+    preset: str
+    command: str
+    versions: dict[str, str]
+    seeds: int
+    settings: dict[str, Any] = Field(description="what all runs have in common")
+    panels: dict[str, dict[str, Any]]
+    points: dict[str, dict[str, Any]]
+    rows: dict[str, dict[str, Any]]
+    chosen: dict[str, dict[str, dict[str, Any]]] = Field(description="panel -> row -> settings, chosen on validation")
+    tried: list[Tried] = Field(description="what they were chosen from")
+
+
+class Line(_Record):
+    """One run; accuracies are means over the evaluations of its last rounds."""
+
+    panel: str
+    point: str
+    row: str
+    seed: int
+    accuracy: float
+    accuracy_over_rounds: float = Field(description="mean over all evaluations: a figure of how fast it is learnt")
+    balanced_accuracy: float
+    macro_f1: float
+    loss: float
+    worst_class: float
+    class_spread: float = Field(description="standard deviation of accuracy over classes")
+    one_left_out: float | None = Field(None, description="mean accuracy with one modality left out")
+    alone: dict[str, float] = Field({}, description="accuracy with one modality alone")
+    complementarity: float | None = Field(None, description="accuracy minus that of the best modality alone")
+    online_accuracy: float | None = None
+    online_loss: float | None = None
+    bytes_up: int
+    bytes_down: int
+    prototype_bytes: int = Field(0, description="of bytes_up")
+    flags_precision: float | None = None
+    flags_recall: float | None = None
+    separation: float | None = Field(None, description="the lowest silhouette of prototypes after the last round")
+    train_s: float = Field(description="the only figure that another time may be another one")
+
+    @property
+    def cell(self) -> Cell:
+        """Where it belongs."""
+        return Cell(self.panel, self.point, self.row, self.seed)
+
+
+def line_of(cell: Cell, result: Result) -> Line:
+    """Return what is kept of a run."""
+    tail, online, flags = result.tail, result.online, result.assessment
+    meaning = result.history[-1].meaning
+    separations = [value for value in meaning.separation.values() if value is not None] if meaning else []
+    figures: dict[str, Any] = {
+        "accuracy": tail.accuracy,
+        "accuracy_over_rounds": float(np.mean([r.accuracy for r in result.history if r.accuracy is not None])),
+        "balanced_accuracy": tail.balanced_accuracy,
+        "macro_f1": tail.macro_f1,
+        "loss": tail.loss,
+        "worst_class": tail.worst_class,
+        "class_spread": float(np.std([share for share in tail.accuracy_by_class if share is not None])),
+        "one_left_out": _left_out(tail),
+        "alone": {m: round(value, DIGITS) for m, value in (tail.accuracy_alone or {}).items() if value is not None},
+        "complementarity": tail.complementarity,
+        "online_accuracy": online.accuracy if online else None,
+        "online_loss": online.loss if online else None,
+        "bytes_up": result.bytes.up,
+        "bytes_down": result.bytes.down,
+        "prototype_bytes": result.bytes.up_by_kind.get("prototypes", 0),
+        "flags_precision": flags.precision if flags else None,
+        "flags_recall": flags.recall if flags else None,
+        "separation": min(separations, default=None),
+        "train_s": result.time.train_s,
+    }
+    return Line(
+        **cell._asdict(),
+        **{name: round(value, DIGITS) if isinstance(value, float) else value for name, value in figures.items()},
+    )
+
+
+def _left_out(tail: Metrics) -> float | None:
+    """Return the mean accuracy with one modality left out; with two, of each alone."""
+    present = tail.accuracy_by_present
+    most = max((key.count("+") for key in present), default=0)
+    values = [value for key, value in present.items() if most and key.count("+") == most - 1]
+    return float(np.mean(values)) if values else None
+
+
+class Found:
+    """A study's runs, to be asked by cell.
+
+    Parameters
+    ----------
+    header : Header
+    lines : sequence of Line
+        One for each cell.
+    """
+
+    def __init__(self, header: Header, lines: Sequence[Line]) -> None:
+        self.header, self.lines = header, list(lines)
+        self.panels, self.points, self.rows = list(header.panels), list(header.points), list(header.rows)
+        self._lines = {line.cell: line for line in lines}
+
+    def values(self, panel: str, point: str, row: str, measure: str = "accuracy") -> list[float]:
+        """Return a figure of each seed; empty where runs don't have it."""
+        lines = [self._lines[Cell(panel, point, row, seed)] for seed in range(self.header.seeds)]
+        found = [MEASURES[measure].of(line) for line in lines]
+        return [value for value in found if value is not None] if None not in found else []
+
+    def mean(self, panel: str, point: str, row: str, measure: str = "accuracy") -> float:
+        """Return the mean of a figure over seeds; NaN where runs don't have it."""
+        values = self.values(panel, point, row, measure)
+        return float(np.mean(values)) if values else float("nan")
+
+    def difference(self, panel: str, point: str, row: str, against: str, measure: str = "accuracy") -> Difference:
+        """Return a row's figure minus another's, paired by seed."""
+        return paired_difference(*(self.values(panel, point, name, measure) for name in (row, against)))
+
+    def places(self) -> Iterator[tuple[str, str]]:
+        """Yield every panel with every point."""
+        yield from ((panel, point) for panel in self.panels for point in self.points)
+
+
+def write(found: Found) -> str:
+    """Write a study's data as JSON lines; what is empty is left out of the lines of runs."""
+    lines = [found.header.model_dump_json()]
+    lines += [
+        json.dumps({key: value for key, value in line.model_dump().items() if value not in (None, {})})
+        for line in found.lines
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def load(path: Path) -> Found:
+    """Read a study's data.
+
+    Raises
+    ------
+    InputError
+        If the file holds none.
+    """
+    try:
+        first, *others = path.read_text(encoding="utf-8").splitlines()
+        found = Found(Header.model_validate_json(first), [Line.model_validate_json(line) for line in others])
+    except FileNotFoundError:
+        raise InputError(f"there is no {path}: name the data of a study (study.jsonl)") from None
+    except (ValidationError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} holds no study of this version ({reason}): run the study again elsewhere") from None
+    for panel, point in found.places():
+        for row in found.rows:
+            for seed in range(found.header.seeds):
+                if Cell(panel, point, row, seed) not in found._lines:
+                    raise InputError(f"{path} lacks the run of {row} at {point} on {panel} with seed {seed}")
+    return found
+
+
+def names(variants: Sequence[Variant]) -> dict[str, dict[str, Any]]:
+    """Return variants as a header keeps them."""
+    return {variant.name: dict(variant.settings) for variant in variants}

@@ -1,0 +1,174 @@
+"""What a study is: a question, what is run for it, and which of its rows are held against which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from motet.config import option
+from motet.errors import InputError
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Settings under a name: a panel of the figure, a place on its axis, or a row (a recipe, mostly).
+
+    Attributes
+    ----------
+    name : str
+    settings : mapping of flat keys to values
+    like : str, optional
+        Of a row: the one whose searched settings it takes over, so that a control differs in its idea alone.
+    """
+
+    name: str
+    settings: Settings
+    like: str | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """Settings that are chosen for every row of every panel, by accuracy on samples held out of training.
+
+    Attributes
+    ----------
+    grid : mapping of flat key to tuple of values
+        Chosen one key after the other; later ones are at their first value meanwhile.
+    seeds : int
+    at : str
+        The point of the axis at which they are chosen; what is found holds for all points.
+    """
+
+    grid: Mapping[str, tuple[Any, ...]]
+    seeds: int
+    at: str
+
+
+class Cell(NamedTuple):
+    """Where a run belongs."""
+
+    panel: str
+    point: str
+    row: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is run: every row at every point of every panel, with every seed.
+
+    Attributes
+    ----------
+    settings : mapping of flat keys to values
+        What all runs have in common.
+    panels, points, rows : tuple of Variant
+        Settings of a row win over those of a point, these over those of a panel, these over the common ones.
+    seeds : int
+    search : Search, optional
+    """
+
+    settings: Settings
+    panels: tuple[Variant, ...]
+    points: tuple[Variant, ...]
+    rows: tuple[Variant, ...]
+    seeds: int
+    search: Search | None = None
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield all cells, seeds fastest."""
+        for panel in self.panels:
+            for point in self.points:
+                for row in self.rows:
+                    for seed in range(self.seeds):
+                        yield Cell(panel.name, point.name, row.name, seed)
+
+    def at(self, panel: str, point: str, row: str) -> dict[str, Any]:
+        """Return the settings of a cell, without seed and without what is searched."""
+        chosen = (named(self.panels, panel), named(self.points, point), named(self.rows, row))
+        found = dict(self.settings)
+        for variant in chosen:
+            found |= variant.settings
+        return found
+
+    def given(self, settings: Settings) -> Design:
+        """Return the design with settings of a user's own, which every run takes; `data` replaces all archives.
+
+        Raises
+        ------
+        InputError
+            If the study itself varies one of them.
+        """
+        varied = {key for variant in (*self.points, *self.rows) for key in variant.settings}
+        varied |= set(self.search.grid) if self.search else set()
+        for key in settings:
+            if key in varied:
+                raise InputError(f"{option(key)} is what this study varies: leave it out, or use `motet compare`")
+        panels = _on_one(self.panels, Path(str(settings["data"])).stem) if "data" in settings else self.panels
+        own = {key for variant in panels for key in variant.settings} & set(settings)
+        panels = tuple(
+            replace(panel, settings={k: v for k, v in panel.settings.items() if k not in own}) for panel in panels
+        )
+        return replace(self, settings={**self.settings, **settings}, panels=panels)
+
+
+ARCHIVE = ("data", "modalities", "noise", "encoder", "missing_modality", "degraded_modality", "clients", "partition")
+"""Keys that belong to an archive: another one does not want them."""
+
+
+def _on_one(panels: Iterable[Variant], name: str) -> tuple[Variant, ...]:
+    """Return the panels that are left when all their archives are the same one."""
+    found: dict[str, Variant] = {}
+    for panel in panels:
+        rest = {key: value for key, value in panel.settings.items() if key not in ARCHIVE}
+        _, comma, what = panel.name.partition(", ")
+        title = name + comma + what
+        found.setdefault(title, Variant(title, rest))
+    return tuple(found.values())
+
+
+def named(variants: Iterable[Variant], name: str) -> Variant:
+    """Return the variant of a name."""
+    return next(variant for variant in variants if variant.name == name)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A prepared study.
+
+    Attributes
+    ----------
+    name : str
+        As the command line knows it.
+    question : str
+        What it answers, in one sentence.
+    axis : str
+        What its points are.
+    small, full : Design
+        Minutes, with data that need no files; and what docs/evidence.md is made of.
+    pairs : tuple of (row, row)
+        Which rows the findings hold against which.
+    figures : tuple of str
+        What is drawn and tabled, of `motet.study.measures.MEASURES`.
+    reference : str, optional
+        The point of the axis that the findings hold the others against, row by row.
+    fit : function of (Design, list of modalities), optional
+        Makes the points for an archive of the user's own, where they depend on its modalities.
+    """
+
+    name: str
+    question: str
+    axis: str
+    small: Design
+    full: Design
+    pairs: tuple[tuple[str, str], ...]
+    figures: tuple[str, ...] = ("accuracy",)
+    reference: str | None = None
+    fit: Callable[[Design, list[str]], Design] | None = None
+
+    def design(self, preset: str) -> Design:
+        """Return the design of a preset, small or full."""
+        return self.full if preset == "full" else self.small

@@ -1,0 +1,133 @@
+"""A study in its folder: data, picture and page; begun again, it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from motet.data.catalogue import open_dataset
+from motet.engine.watch import Watch
+from motet.errors import InputError, unknown
+from motet.record.files import write_atomic
+from motet.record.folder import take_lock
+from motet.study.carry_out import carry_out, check_all
+from motet.study.data import Found, load, write
+from motet.study.design import Design, Settings, Study
+from motet.study.page import page
+from motet.study.picture import picture
+from motet.study.prepared import STUDIES
+
+PLAN, DATA, PAGE, FIGURE = "study.json", "study.jsonl", "study.md", "figure.svg"
+
+
+def find(name: str) -> Study:
+    """Return a prepared study.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name; the nearest is offered.
+    """
+    if name not in STUDIES:
+        raise unknown("study", name, STUDIES)
+    return STUDIES[name]
+
+
+def plan(study: Study, preset: str, seeds: int | None, given: Settings) -> Design:
+    """Return what is to be run: a preset, with a user's own seeds and settings.
+
+    Raises
+    ------
+    InputError
+        If it cannot be run, before anything is.
+    """
+    design = study.design(preset)
+    if "data" in given and study.fit is not None:
+        design = study.fit(design, list(open_dataset(str(given["data"])).modalities))
+    design = design.given(given)
+    if seeds is not None:
+        design = replace(design, seeds=seeds)
+    check_all(design)
+    return design
+
+
+def run(study: Study, preset: str, design: Design, command: str, folder: Path, kept: Path, watch: Watch) -> Found:
+    """Carry out a study in a folder, or go on with the same one.
+
+    Parameters
+    ----------
+    study : Study
+    preset, command : str
+        For the record.
+    design : Design
+    folder : Path
+        Of the study: its plan, data, figure and page.
+    kept : Path
+        Where runs are kept, for this study and others.
+    watch : Watch
+
+    Raises
+    ------
+    InputError
+        If the folder holds anything else.
+    """
+    content = json.dumps({"study": study.name, "preset": preset, "design": _plain(design)}, indent=1) + "\n"
+    _claim(folder, content)
+    lock = take_lock(folder)
+    try:
+        write_atomic(folder / PLAN, content)
+        found = carry_out(study, preset, design, command, kept, watch)
+        write_atomic(folder / DATA, write(found))
+        write_figure_and_page(study, found, folder)
+    finally:
+        os.close(lock)
+    return found
+
+
+def write_figure_and_page(study: Study, found: Found, folder: Path) -> None:
+    """Write what is made of a study's data."""
+    write_atomic(folder / FIGURE, picture(study, found))
+    write_atomic(folder / PAGE, page(study, found))
+
+
+def read(path: Path) -> tuple[Study, Found]:
+    """Read a study's data, in its folder or a file.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    found = load(path / DATA if path.is_dir() else path)
+    return find(found.header.study), found
+
+
+def _claim(folder: Path, content: str) -> None:
+    """Make a folder, or accept one that holds the same study.
+
+    Raises
+    ------
+    InputError
+        If it holds anything else, or cannot be made.
+    """
+    plan_file = folder / PLAN
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made ({error.strerror}): choose another folder with --out") from None
+    if plan_file.is_file():
+        if plan_file.read_text(encoding="utf-8") != content:
+            raise InputError(f"{folder} holds another study, or other settings: choose another folder with --out")
+    elif any(entry.name != "lock" for entry in folder.iterdir()):
+        raise InputError(f"{folder} is not empty: choose an empty or a new folder with --out")
+
+
+def _plain(design: Design) -> dict[str, Any]:
+    """Return a design as JSON has it."""
+    from dataclasses import asdict
+
+    found: dict[str, Any] = asdict(design)
+    return found

@@ -1,0 +1,37 @@
+"""The prepared studies, one a file."""
+
+from __future__ import annotations
+
+from motet.study.design import Study
+from motet.study.prepared import (
+    ablation,
+    assessed,
+    bits,
+    missing_rate,
+    modalities,
+    participation,
+    quality,
+    quality_at_test,
+    recipes,
+    skew,
+    sync,
+    unimodal_share,
+)
+
+STUDIES: dict[str, Study] = {
+    module.STUDY.name: module.STUDY
+    for module in (
+        missing_rate,
+        quality,
+        quality_at_test,
+        assessed,
+        bits,
+        modalities,
+        skew,
+        sync,
+        unimodal_share,
+        participation,
+        recipes,
+        ablation,
+    )
+}

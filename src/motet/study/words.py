@@ -1,0 +1,111 @@
+"""What a study says: sentences whose numbers are filled in from its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from motet.measure.statistics import Difference, paired_difference
+from motet.record.wording import count, interval, listed, points, probability
+from motet.study.data import Found
+from motet.study.design import Study
+from motet.study.standing import BEST, Place, Standing, fair, standing
+
+
+def findings(study: Study, found: Found) -> list[str]:
+    """Return a sentence or two for each pair of rows that the study is about, and each panel."""
+    said = []
+    for row, against in study.pairs:
+        held = standing(found, row, against)
+        said += [_on_panel(found, held, panel) for panel in found.panels]
+    if study.reference is not None:
+        said += [_along(found, row, panel, study.reference) for row in found.rows for panel in found.panels]
+    return said
+
+
+def _along(found: Found, row: str, panel: str, reference: str) -> str:
+    """Say what the axis does to a row: each point held against the one of reference, paired by seed."""
+    before = found.values(panel, reference, row)
+    others = [point for point in found.points if point != reference]
+    parts = [f"{told(paired_difference(found.values(panel, point, row), before))} at {point}" for point in others]
+    return f"On {panel}, `{row}` against itself at {reference}: {'; '.join(parts)}."
+
+
+def how_sure(found: Found) -> str:
+    """Say what the sentences and tables rest on."""
+    places = len(found.panels) * len(found.points)
+    sure = f"all {places} places together (Holm)" if places > 1 else "paired seeds"
+    chosen = (
+        "settings of every row were chosen from the same few on samples held out of training; "
+        if found.header.chosen
+        else ""
+    )
+    return (
+        f"{count(found.header.seeds, 'seed')}; {chosen}differences are paired by seed, brackets hold 95 % intervals "
+        f"(Student's t); rows are told apart where a t test says so at 5 % over {sure}."
+    )
+
+
+def _on_panel(found: Found, held: Standing, panel: str) -> str:
+    here = {place: held.differences[place] for place in held.differences if place.panel == panel}
+    names = f"`{held.row}` against " + (held.against if held.against == BEST else f"`{held.against}`")
+    if len(here) == 1:
+        [(place, difference)] = here.items()
+        return f"On {panel}, {names}: {told(difference)} points, {_verdict(held, place)}."
+    largest = max(here, key=lambda place: abs(here[place].mean))
+    parts = [f"{told(over_points(found, held, panel))} points on average"]
+    parts += list(_told_apart(held, panel))
+    parts.append(f"farthest apart at {largest.point}: {told(here[largest])}")
+    return f"On {panel}, {names}: {'; '.join(parts)}."
+
+
+def told(difference: Difference) -> str:
+    """Write a difference in points with its interval."""
+    bracket = f" ({interval(difference.interval)})" if difference.interval else ""
+    return points(difference.mean) + bracket
+
+
+def over_points(found: Found, held: Standing, panel: str) -> Difference:
+    """Return the difference over a panel, each seed's mean over the points being one figure."""
+
+    def by_seed(row: str) -> list[float]:
+        values = [found.values(panel, point, row) for point in found.points]
+        return list(map(float, np.mean(values, axis=0)))
+
+    if held.against == BEST:
+        others = [name for name in fair(found) if name != held.row]
+        return paired_difference(by_seed(held.row), by_seed(max(others, key=lambda name: np.mean(by_seed(name)))))
+    return paired_difference(by_seed(held.row), by_seed(held.against))
+
+
+def _told_apart(held: Standing, panel: str) -> Iterator[str]:
+    for word, places in (("above", held.above), ("below", held.below)):
+        names = [place.point for place in places if place.panel == panel]
+        if names:
+            yield f"{word} at {listed(names)}"
+    level = [place.point for place in held.level if place.panel == panel]
+    if level:
+        yield "not told apart " + ("anywhere" if len(level) == _count(held, panel) else f"at {listed(level)}")
+
+
+def _count(held: Standing, panel: str) -> int:
+    return sum(place.panel == panel for place in held.differences)
+
+
+def _verdict(held: Standing, place: Place) -> str:
+    p = probability(held.differences[place].p_value)
+    if place in held.above:
+        return f"above (p {p})"
+    return f"below (p {p})" if place in held.below else f"not told apart (p {p})"
+
+
+def tally(found: Found, references: Sequence[str]) -> list[tuple[str, list[Standing]]]:
+    """Return every fair row's standing against each reference and against the best of all others."""
+    rows = fair(found)
+    wanted = [name for name in references if name in rows]
+    return [
+        (row, [standing(found, row, other) for other in [*wanted, BEST] if other != row])
+        for row in rows
+        if len(rows) > 1
+    ]
