@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +14,34 @@ import torch
 from torch import Tensor
 
 from motet.errors import InputError
-from motet.record.files import write_atomic
+from motet.record.files import replaced
 
 FORMAT = "motet-checkpoint/1"
 KEPT = 2
 
 
 def save(folder: Path, round: int, tensors: dict[str, Tensor], rest: dict[str, Any]) -> None:  # noqa: A002
-    """Write a checkpoint and let go of all but the last two."""
-    from safetensors.torch import save as to_bytes
+    """Write a checkpoint and let go of all but the last two; it is not copied on its way to disk, as it may be large.
+
+    Raises
+    ------
+    OSError
+        If there is no room for it, or it cannot be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
 
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps({"names": list(contiguous), "rest": rest})
     header = {"format": FORMAT, "state": text, "digest": _digest(contiguous, text)}
-    write_atomic(folder / f"checkpoint-{round:07d}.safetensors", to_bytes(contiguous, header))
+    path = folder / f"checkpoint-{round:07d}.safetensors"
+    try:
+        with replaced(path) as temporary:
+            save_file(contiguous, temporary, header)
+    except SafetensorError as error:  # that of the system is in its words alone
+        number = re.search(r"os error (\d+)", str(error))
+        code = int(number[1]) if number else errno.EIO
+        raise OSError(code, os.strerror(code), str(path)) from None
     prune(folder)
 
 

@@ -31,6 +31,8 @@ SMALL = ("--features", "4", "--batch-size", "8", "--lr", "0.05", "--threads", "1
 """Options of a small run."""
 PATIENCE_S = 240.0
 """For anything to happen, on a machine that is busy."""
+UNDER_WAY_S = 2.0
+"""For an answer that was sent to show on the board."""
 
 
 def until(happens: Callable[[], object], what: str, within_s: float = PATIENCE_S) -> None:
@@ -192,16 +194,37 @@ class Run:
         nodes = self.board.nodes
         return all(name in nodes and nodes[name].state == "done" and nodes[name].round > number for name in names)
 
-    def lose_round(self, number: int, deadline: float, killers: Mapping[str, Callable[[Command], None]]) -> int:
-        """Kill nodes in a round, see it end in time, start them again, and return a round in which they take part."""
-        self.wait_for_round(number, *killers)
+    def lose_round(
+        self, number: int, deadline: float, killers: Mapping[str, Callable[[Command], None]]
+    ) -> tuple[int, int]:
+        """Kill nodes at work in a round, the one asked for or one soon after; see it end in time, and start them again.
+
+        Returns
+        -------
+        tuple of int
+            That round, and one in which they take part again.
+        """
+        while not self._caught_in(number, *killers):
+            number = max(number, self.board.round) + 1
         for name, kill in killers.items():
             kill(self.nodes[name])
         for name in killers:
             self.join(name)
         until(lambda: self.board.round >= number, f"round {number} ends by its deadline", deadline + 30)
         until(lambda: self.heard_after(number, *killers), f"{set(killers)} take part again; {self.board}")
-        return max(self.board.nodes[name].round for name in killers)
+        return number, max(self.board.nodes[name].round for name in killers)
+
+    def _caught_in(self, number: int, *names: str) -> bool:
+        """Halt nodes that are at work in a round; if one had answered already, all go on."""
+        self.wait_for_round(number, *names)
+        for name in names:
+            self.nodes[name].process.send_signal(signal.SIGSTOP)
+        time.sleep(UNDER_WAY_S)
+        if self.in_round(number, *names):
+            return True
+        for name in names:
+            self.nodes[name].process.send_signal(signal.SIGCONT)
+        return False
 
     def history(self) -> list[Round]:
         """Return the rounds that are over."""

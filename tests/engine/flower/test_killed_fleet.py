@@ -40,14 +40,14 @@ def test_nodes_are_killed_and_come_back(tmp_path: Path) -> None:
     with served(tmp_path) as run:
         run.serve(data, 4, "--recipe", "fedavg", "--rounds", 14, "--deadline", deadline)
         run.join_all()
-        first = run.lose_round(2, deadline, {"node1": Command.kill})
-        run.lose_round(first + 1, deadline, {"node2": Command.kill, "node3": Command.kill_alone})
+        one, again = run.lose_round(2, deadline, {"node1": Command.kill})
+        two, _ = run.lose_round(again + 1, deadline, {"node2": Command.kill, "node3": Command.kill_alone})
         assert run.server.ended() == 0, run.server.said.read_text()
     result = load_result(run.folder)
     assert [line.round for line in result.history] == list(range(1, 15))
     assert all(line.clients == 4 - len(unheard(line)) > 0 for line in result.history)
-    assert "0" in unheard(result.history[1])
-    assert {"1", "2"} <= unheard(result.history[first])
+    assert "0" in unheard(result.history[one - 1])
+    assert {"1", "2"} <= unheard(result.history[two - 1])
     assert {NO_ANSWER} <= result.refused.keys()
 
 

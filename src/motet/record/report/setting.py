@@ -174,6 +174,8 @@ def _training(result: Result, config: Settings) -> str:
     if _real(config.get("lr")):
         decay = config.get("lr_decay")
         falls = f", times {number(decay)} per round" if _real(decay) and decay != 1 else ""
+        if config.get("lr_schedule") == "sqrt":
+            falls = ", divided by the root of the round"
         floor = f", at least {number(config.get('lr_min'))}" if falls and _real(config.get("lr_min")) else ""
         parts.append(f"learning rate {number(config['lr'])}{falls}{floor}")
     return "; ".join(parts) + "."
