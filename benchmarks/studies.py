@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from motet.engine import runs
 from motet.engine.pool import run_all
 from motet.engine.watch import ProgressBar
 from motet.learn.recipe import resolve
@@ -31,7 +32,7 @@ def carry_out(settings: Point, folder: Path, points: Mapping[str, Point], seeds:
         for name, point in points.items()
         for seed in range(seeds)
     ]
-    results = iter(run_all(jobs, ProgressBar()))
+    results = iter(run_all(jobs, ProgressBar(), runs.carry_out))
     return {name: [next(results) for _ in range(seeds)] for name in points}
 
 

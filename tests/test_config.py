@@ -21,7 +21,7 @@ PROMISED = [
     "lr_decay", "lr_min", "proximal", "buffer", "arrivals", "order", "degradation", "degradation_strength",
     "test_missing", "test_degradation", "seed", "engine", "device", "threads", "dtype", "evaluate_every",
     "unimodal_share", "validation", "fusion", "norm_bound", "hostile_share", "attack", "prototype_reject", "sampling",
-    "privacy", "epsilon", "delta", "noise_multiplier", "update_clip", "prototype_clip",
+    "lr_schedule", "privacy", "epsilon", "delta", "noise_multiplier", "update_clip", "prototype_clip",
     *(f"{what}_{name}" for what in ("missing", "degraded") for name in IMBALANCE),
 ]  # fmt: skip
 

@@ -28,7 +28,9 @@ class DataSettings(Settings):
     data: str = Field("wearables", description="built-in or fetched data set by name, or an archive (.npz)")
     modalities: Names | None = Field(None, description="use only these modalities, such as acc,gyro")
     noise: Levels = Field({}, description="noise added to the data itself, train and test: m=SIGMA,... in deviations")
-    encoder: str = Field("auto", description="encoder of every modality: auto (by kind), conv, lstm, gru, mlp, summary")
+    encoder: str = Field(
+        "auto", description="encoder of every modality: auto (by kind), conv, lstm, gru, mlp, summary, fixed"
+    )
     features: Count = Field(64, description="width d of every encoder's feature")
     validation: bool = Field(
         False, description="hold out part of the training split as validation, where the data have no such split"
@@ -122,7 +124,12 @@ class TrainingSettings(Settings):
     optimizer: Literal["sgd", "adam"] = Field("sgd", description="local optimiser, fresh each round")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="momentum of sgd")
     lr: Positive = Field(0.1, description="learning rate of the first round")
-    lr_decay: Annotated[float, Field(gt=0, le=1)] = Field(0.98, description="factor on the rate per round")
+    lr_decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.98, description="factor on the rate per round, where it falls exponentially"
+    )
+    lr_schedule: Literal["exponential", "sqrt"] = Field(
+        "exponential", description="how the rate falls: exponential (by lr-decay) or sqrt (lr / sqrt(round))"
+    )
     lr_min: NotNegative = Field(0.001, description="floor of the learning rate")
     proximal: NotNegative | None = Field(None, description="shorthand of --drift proximal:mu=MU")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from people import configured, people
@@ -10,7 +11,7 @@ from people import configured, people
 from motet.config import Config
 from motet.data.archive import save
 from motet.engine import cache, pool
-from motet.engine.cache import carry_out, name_of, run_once
+from motet.engine.cache import TRAINING, carry_out, do_once, name_of
 from motet.engine.run import run
 from motet.engine.watch import Watch
 from motet.errors import Interrupted
@@ -34,22 +35,22 @@ def test_a_name_is_that_of_the_content(archive: Path, tmp_path: Path) -> None:
     same.write_bytes(archive.read_bytes())
     other = tmp_path / "other.npz"
     save(people(seed=1), other)
-    name = name_of(config_of(archive))
-    assert name_of(config_of(same)) == name
-    assert name_of(config_of(other)) != name
-    assert name_of(config_of(archive, lr=0.06)) != name
-    assert name_of(config_of(archive, seed=1)) != name
+    name = name_of(TRAINING, config_of(archive))
+    assert name_of(TRAINING, config_of(same)) == name
+    assert name_of(TRAINING, config_of(other)) != name
+    assert name_of(TRAINING, config_of(archive, lr=0.06)) != name
+    assert name_of(TRAINING, config_of(archive, seed=1)) != name
 
 
 def test_data_that_change_under_the_same_path_are_other_data(archive: Path) -> None:
-    name = name_of(config_of(archive))
+    name = name_of(TRAINING, config_of(archive))
     save(people(seed=1), archive)
-    assert name_of(config_of(archive)) != name
+    assert name_of(TRAINING, config_of(archive)) != name
 
 
 def test_a_run_is_carried_out_once(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept, configs = tmp_path / "kept", [config_of(archive, seed=seed) for seed in (0, 1, 0)]
-    first = carry_out(configs, kept, Watch())
+    first = carry_out(TRAINING, configs, kept, Watch())
     assert [result.seed for result in first] == [0, 1, 0]
     assert first[0] == first[2]
     assert sorted(path.suffix for path in kept.iterdir()) == [".json", ".json"], "no folder is left"
@@ -58,12 +59,12 @@ def test_a_run_is_carried_out_once(archive: Path, tmp_path: Path, monkeypatch: p
         raise AssertionError("it is there already")
 
     monkeypatch.setattr(cache, "run_all", not_again)
-    assert carry_out(configs, kept, Watch()) == first
+    assert carry_out(TRAINING, configs, kept, Watch()) == first
 
 
 def test_a_kept_run_is_the_run(archive: Path, tmp_path: Path) -> None:
     config = config_of(archive)
-    [kept] = carry_out([config], tmp_path / "kept", Watch())
+    [kept] = carry_out(TRAINING, [config], tmp_path / "kept", Watch())
     alone = run(config, people()).result
     assert kept.history == alone.history
     assert kept.tail == alone.tail
@@ -79,11 +80,11 @@ class Impatient(Watch):
 def test_a_run_that_was_stopped_goes_on(archive: Path, tmp_path: Path) -> None:
     config, path = config_of(archive), tmp_path / "kept"
     with pytest.raises(Interrupted):
-        run_once(config, path, Impatient())
+        do_once(TRAINING, config, path, Impatient())
     opened = RunFolder.open(path)
     begun = opened.history()
     opened.close()
-    result = run_once(config, path, Watch())
+    result = do_once(TRAINING, config, path, Watch())
     assert result.history[: len(begun)] == begun
     assert result.history == run(config, people()).result.history
     assert not path.exists()
@@ -93,10 +94,10 @@ def test_jobs_that_are_the_same_are_one(archive: Path, tmp_path: Path, monkeypat
     seen = []
     before = pool.run_all
 
-    def counted(jobs: list[pool.Job], *rest: object) -> object:
+    def counted(jobs: list[pool.Job], *rest: Any) -> object:
         seen.extend(jobs)
-        return before(jobs, *rest)  # type: ignore[arg-type]
+        return before(jobs, *rest)
 
     monkeypatch.setattr(cache, "run_all", counted)
-    carry_out([config_of(archive)] * 3, tmp_path / "kept", Watch())
+    carry_out(TRAINING, [config_of(archive)] * 3, tmp_path / "kept", Watch())
     assert len(seen) == 1

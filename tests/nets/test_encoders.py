@@ -21,7 +21,7 @@ SHAPES: dict[str, list[tuple[int, ...]]] = {
 }
 CASES = [(kind, name, shape) for kind, names in ENCODERS.items() for name in names for shape in SHAPES[kind]]
 every_encoder = pytest.mark.parametrize(("kind", "name", "shape"), CASES, ids=str)
-FEATURES = 5
+FEATURES = 60
 
 
 def looks(kind: Kind, shape: tuple[int, ...]) -> Modality:
@@ -63,6 +63,9 @@ def test_a_sample_becomes_a_finite_feature_through_which_every_parameter_learns(
     assert features.shape == (4, FEATURES)
     assert features.dtype == torch.float64
     assert bool(torch.isfinite(features).all())
+    if name == "fixed":
+        assert not list(module.parameters()), "nothing is trained"
+        return
     gradients = torch.autograd.grad(features.square().sum(), list(module.parameters()))
     assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
     assert bool(gradients[0].any())
@@ -89,6 +92,8 @@ def test_samples_of_nothing_have_a_finite_feature(kind: Kind, name: str, shape: 
     x = torch.zeros_like(samples(kind, shape))
     features = module(x)
     assert bool(torch.isfinite(features).all())
+    if name == "fixed":
+        return
     gradients = torch.autograd.grad(features.sum(), list(module.parameters()), materialize_grads=True)
     assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
 
@@ -227,3 +232,18 @@ def test_a_wrong_name_is_refused_with_the_nearest(wish: str, words: list[str]) -
 def test_a_name_that_no_modality_here_can_have_is_refused() -> None:
     with pytest.raises(InputError, match="no modality here has a summary encoder: they are of kind image, vector"):
         choose({"picture": MODALITIES["picture"], "meta": MODALITIES["meta"]}, "summary")
+
+
+def test_fixed_features_are_centred_of_unit_length_and_filled_up() -> None:
+    module = build(looks("signal", (3, 32)), "fixed", 40)
+    summary = torch.tensor([[float(place) for place in range(30)]])
+    feature = module(summary)
+    assert feature[0, 30:].tolist() == [0] * 10
+    assert float(feature.norm()) == pytest.approx(1)
+    assert float(feature.sum()) == pytest.approx(0, abs=1e-5)
+    assert float(feature[0, 1] - feature[0, 0]) == pytest.approx(1 / (30 * (30**2 - 1) / 12) ** 0.5)
+
+
+def test_fixed_features_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(InputError, match="--encoder fixed makes 30 numbers of m: set --features 30 or more"):
+        build(looks("signal", (3, 32)), "fixed", 29)

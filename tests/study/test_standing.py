@@ -68,7 +68,7 @@ def test_sentences_have_the_numbers_of_the_data(data: Found) -> None:
     """Over both points the seeds differ by 15.5, 14.6 and 15.2: mean 15.1, deviation .458, t(.975, 2) = 4.3027."""
     [sentence] = findings(study(), data)
     assert sentence == (
-        "On ucihar, `partial` against `fedavg`: +15.1 (+14.0 to +16.2) points on average; above at 0.9; "
+        "On ucihar, `partial` against `fedavg`: +15.1 (+14.0 to +16.2) points of accuracy on average; above at 0.9; "
         "not told apart at 0.1; farthest apart at 0.9: +30.1 (+29.9 to +30.3)."
     )
     assert "2 places together (Holm)" in how_sure(data)
@@ -83,4 +83,4 @@ def test_the_mean_over_points_is_paired_by_seed(data: Found) -> None:
 
 def test_a_reference_point_is_what_others_are_held_against(data: Found) -> None:
     said = findings(study(pairs=(), reference="0.1"), data)
-    assert said[0] == "On ucihar, `fedavg` against itself at 0.1: -30.0 (-30.0 to -30.0) at 0.9."
+    assert said[0] == "On ucihar, `fedavg` against itself at 0.1: -30.0 (-30.0 to -30.0) at 0.9 (accuracy, points)."

@@ -265,7 +265,8 @@ class Client:
     def rate(self, round: int) -> float:  # noqa: A002
         """Return the learning rate of a round."""
         settings = self.config.training
-        return max(settings.lr * settings.lr_decay ** (round - 1), settings.lr_min)
+        falls = round**-0.5 if settings.lr_schedule == "sqrt" else settings.lr_decay ** (round - 1)
+        return max(settings.lr * falls, settings.lr_min)
 
     def diverged(self, what: str, became: float, round: int) -> str:  # noqa: A002
         """Return the sentence for a training loss, or an update, that is no number."""

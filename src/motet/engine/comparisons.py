@@ -142,7 +142,7 @@ def _read_plan(folder: Path) -> Plan:
 
 def _go_on(chosen: Plan, folder: Path, watch: Watch) -> Comparison:
     jobs = [(config, folder / f"{recipe}-seed{seed}") for (recipe, seed), config in chosen.configs.items()]
-    results = dict(zip(chosen.configs, run_all(jobs, watch), strict=True))
+    results = dict(zip(chosen.configs, run_all(jobs, watch, runs.carry_out), strict=True))
     comparison = compare(chosen.recipes, chosen.seeds, _shared(chosen), results)
     write_atomic(folder / "report.html", compare_report(comparison, why(comparison)))
     write_atomic(folder / "compare.json", to_json(comparison))

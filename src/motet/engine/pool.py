@@ -14,20 +14,20 @@ from contextlib import contextmanager
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import TypeVar
 
 from motet.config import Config
-from motet.engine import runs
 from motet.engine.interrupt import Stop, stop_on_signal
 from motet.engine.watch import Watch
 from motet.errors import MotetError
-from motet.record.result import Result
 
 Job = tuple[Config, Path]
-CarryOut = Callable[[Config, Path, Watch], Result]
+R = TypeVar("R")
+CarryOut = Callable[[Config, Path, Watch], R]
 News = tuple[int, str, int, float | None]
 
 
-def run_all(jobs: list[Job], watch: Watch, carry_out: CarryOut = runs.carry_out) -> list[Result]:
+def run_all(jobs: list[Job], watch: Watch, carry_out: CarryOut[R]) -> list[R]:
     """Carry out runs, or go on with those that have begun; one thread each unless the configuration says more.
 
     Parameters
@@ -36,12 +36,12 @@ def run_all(jobs: list[Job], watch: Watch, carry_out: CarryOut = runs.carry_out)
     watch : Watch
         Hears of the rounds of all runs together.
     carry_out : function of (Config, Path, Watch)
-        What a process does with a job; of a module, so that it can be passed to a process.
+        What a process does with a job, such as `motet.engine.runs.carry_out`; it is passed to the process.
 
     Returns
     -------
-    list of Result
-        In the order of the jobs.
+    list
+        What it returns, in the order of the jobs.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def _let_go(pool: ProcessPoolExecutor) -> None:
         raise
 
 
-def _follow(futures: list[Future[Result]], news: SimpleQueue[News], watch: Watch, wish: Stop) -> None:
+def _follow(futures: list[Future[R]], news: SimpleQueue[News], watch: Watch, wish: Stop) -> None:
     """Pass news on until all is done, something fails, or the user stops it."""
     done: dict[int, int] = {}
     waiting = set(futures)
@@ -139,7 +139,7 @@ def _begin(news: SimpleQueue[News], stop: Event, parent: int) -> None:
     threading.Thread(target=end, daemon=True).start()
 
 
-def _work(carry_out: CarryOut, number: int, config: Config, folder: Path) -> Result:
+def _work(carry_out: CarryOut[R], number: int, config: Config, folder: Path) -> R:
     with _AT_WORK:
         Stop().check()
         return carry_out(config, folder, _Reporter(number, f"{config.recipe.recipe} (seed {config.run.seed})"))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from motet.data.dataset import Modality
 from motet.errors import InputError, unknown
 from motet.nets.image import ImageConvolution
-from motet.nets.signal import SignalConvolution, SignalRecurrence, SignalSummary
+from motet.nets.signal import SignalConvolution, SignalFixed, SignalRecurrence, SignalSummary
 from motet.nets.tokens import TokenAverage, TokenRecurrence
 from motet.nets.vector import Perceptron
 
@@ -24,6 +24,7 @@ ENCODERS: dict[str, dict[str, Build]] = {  # the first of each kind is its defau
         "gru": partial(SignalRecurrence, cell=nn.GRU),
         "mlp": Perceptron,
         "summary": SignalSummary,
+        "fixed": SignalFixed,
     },
     "image": {"conv": ImageConvolution, "mlp": Perceptron},
     "tokens": {

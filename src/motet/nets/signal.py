@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from motet.data.dataset import Modality
+from motet.errors import InputError
 from motet.nets.layers import Conv1d, GroupNorm, LayerNorm, Linear, MaxPool1d
 
 
@@ -42,13 +43,13 @@ class SignalRecurrence(nn.Module):
         return self.out(states[:, -1])  # type: ignore[no-any-return]
 
 
-class SignalSummary(nn.Module):
-    """Mean, deviation and log-spectrum bins of each channel (`prepare`) into a two-layer perceptron."""
+class Summarised(nn.Module):
+    """Mean, deviation and log-spectrum bins of each channel, which is what an encoder is given (`prepare`)."""
 
     bins = 8
     average: Tensor
 
-    def __init__(self, modality: Modality, features: int) -> None:
+    def __init__(self, modality: Modality) -> None:
         super().__init__()
         channels, length = modality.shape
         frequencies = length // 2 + 1
@@ -56,19 +57,45 @@ class SignalSummary(nn.Module):
         low, high = edges[:-1, None], edges[1:, None]
         inside = (torch.arange(frequencies) >= low) & (torch.arange(frequencies) < high)
         self.register_buffer("average", inside / inside.sum(1, keepdim=True), persistent=False)
-        width = channels * (2 + len(inside))
-        self.hidden = Linear(width, 64)
-        self.norm = LayerNorm(64)
-        self.out = Linear(64, features)
+        self.width = channels * (2 + len(inside))
 
     def prepare(self, x: Tensor) -> Tensor:
         """Summarise signals, (B, channels, time) to (B, channels * (2 + bins))."""
         if len(x) == 0:  # the transform of an empty batch is refused
-            return x.new_zeros(0, self.hidden.in_features)
+            return x.new_zeros(0, self.width)
         power = torch.fft.rfft(x, dim=-1, norm="ortho").abs().square()
         spectrum = torch.log(power @ self.average.to(x).T + 1e-3)
         deviation = x.var(-1, unbiased=False).add(1e-6).sqrt()
         return torch.cat([x.mean(-1), deviation, spectrum.flatten(1)], dim=-1)
 
+
+class SignalSummary(Summarised):
+    """The summary into a two-layer perceptron."""
+
+    def __init__(self, modality: Modality, features: int) -> None:
+        super().__init__(modality)
+        self.hidden = Linear(self.width, 64)
+        self.norm = LayerNorm(64)
+        self.out = Linear(64, features)
+
     def forward(self, summary: Tensor) -> Tensor:
         return self.out(F.relu(self.norm(self.hidden(summary))))  # type: ignore[no-any-return]
+
+
+class SignalFixed(Summarised):
+    """The summary as it is: nothing is trained, so that linear heads (`late`) make a convex model.
+
+    Centred and of unit length, as steps of a convex model are bounded by the length of its features; zeros fill it up.
+    """
+
+    def __init__(self, modality: Modality, features: int) -> None:
+        super().__init__(modality)
+        if features < self.width:
+            raise InputError(
+                f"--encoder fixed makes {self.width} numbers of {modality.name}: set --features {self.width} or more"
+            )
+        self.features = features
+
+    def forward(self, summary: Tensor) -> Tensor:
+        centred = summary - summary.mean(-1, keepdim=True)
+        return F.pad(F.normalize(centred, dim=-1), (0, self.features - self.width))

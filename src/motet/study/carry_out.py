@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,15 @@ from motet.config import Config
 from motet.data.dataset import Dataset
 from motet.engine import cache, runs
 from motet.engine.federation import check
+from motet.engine.regret import measure_regret
 from motet.engine.summary import versions
 from motet.engine.watch import Watch
 from motet.errors import InputError
 from motet.learn.recipe import resolve
+from motet.record.regret import Regret
 from motet.record.result import Result
-from motet.study.data import Found, Header, Tried, line_of, names
-from motet.study.design import Design, Search, Study
+from motet.study.data import Found, Header, Line, Tried, line_of, line_of_regret, names
+from motet.study.design import Cell, Design, Search, Study
 
 Chosen = dict[str, dict[str, dict[str, Any]]]
 
@@ -44,9 +46,8 @@ def carry_out(study: Study, preset: str, design: Design, command: str, kept: Pat
     """
     chosen, tried = choose(design, kept, watch)
     cells = list(design.cells())
-    results = cache.carry_out(
-        [_config(design, chosen, cell.panel, cell.point, cell.row, seed=cell.seed) for cell in cells], kept, watch
-    )
+    configs = [_config(design, chosen, cell.panel, cell.point, cell.row, seed=cell.seed) for cell in cells]
+    lines = LINES[study.kind](cells, configs, kept, watch)
     header = Header(
         study=study.name,
         preset=preset,
@@ -60,7 +61,24 @@ def carry_out(study: Study, preset: str, design: Design, command: str, kept: Pat
         chosen=chosen,
         tried=tried,
     )
-    return Found(header, [line_of(cell, result) for cell, result in zip(cells, results, strict=True)])
+    return Found(header, lines)
+
+
+def _trained(cells: list[Cell], configs: list[Config], kept: Path, watch: Watch) -> list[Line]:
+    results = cache.carry_out(cache.TRAINING, configs, kept, watch)
+    return [line_of(cell, result) for cell, result in zip(cells, results, strict=True)]
+
+
+def _regretted(cells: list[Cell], configs: list[Config], kept: Path, watch: Watch) -> list[Line]:
+    results = cache.carry_out(REGRET, configs, kept, watch)
+    return [line_of_regret(cell, result) for cell, result in zip(cells, results, strict=True)]
+
+
+LINES: dict[str, Callable[[list[Cell], list[Config], Path, Watch], list[Line]]] = {
+    "training": _trained,
+    "regret": _regretted,
+}
+REGRET = cache.Work(measure_regret, Regret)
 
 
 def check_all(design: Design) -> None:
@@ -129,7 +147,7 @@ def _validated(design: Design, search: Search, tries: list[Try], kept: Path, wat
         for panel, row, settings in tries
         for seed in range(search.seeds)
     ]
-    found = [_on_validation(result) for result in cache.carry_out(configs, kept, watch)]
+    found = [_on_validation(result) for result in cache.carry_out(cache.TRAINING, configs, kept, watch)]
     return [float(np.mean(own)) for own in np.reshape(found, (len(tries), search.seeds))]
 
 

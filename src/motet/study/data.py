@@ -12,12 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from motet.errors import InputError
 from motet.measure.statistics import Difference, paired_difference
+from motet.record.regret import Regret
 from motet.record.result import Metrics, Result
 from motet.study.design import Cell, Variant
 from motet.study.measures import MEASURES
 
 FORMAT: Literal["motet-study/1"] = "motet-study/1"
-DIGITS = 6
+DIGITS = 8
 
 
 class _Record(BaseModel):
@@ -58,24 +59,31 @@ class Line(_Record):
     row: str
     seed: int
     accuracy: float
-    accuracy_over_rounds: float = Field(description="mean over all evaluations: a figure of how fast it is learnt")
-    balanced_accuracy: float
-    macro_f1: float
-    loss: float
-    worst_class: float
-    class_spread: float = Field(description="standard deviation of accuracy over classes")
+    accuracy_over_rounds: float | None = Field(
+        None, description="mean over all evaluations: a figure of how fast it is learnt"
+    )
+    balanced_accuracy: float | None = None
+    macro_f1: float | None = None
+    loss: float | None = None
+    worst_class: float | None = None
+    class_spread: float | None = Field(None, description="standard deviation of accuracy over classes")
     one_left_out: float | None = Field(None, description="mean accuracy with one modality left out")
     alone: dict[str, float] = Field({}, description="accuracy with one modality alone")
     complementarity: float | None = Field(None, description="accuracy minus that of the best modality alone")
     online_accuracy: float | None = None
     online_loss: float | None = None
-    bytes_up: int
-    bytes_down: int
-    prototype_bytes: int = Field(0, description="of bytes_up")
+    bytes_up: int | None = None
+    bytes_down: int | None = None
+    prototype_bytes: int | None = Field(None, description="of bytes_up")
     flags_precision: float | None = None
     flags_recall: float | None = None
     separation: float | None = Field(None, description="the lowest silhouette of prototypes after the last round")
-    train_s: float = Field(description="the only figure that another time may be another one")
+    train_s: float | None = Field(None, description="the only figure that another time may be another one")
+    regret: float | None = Field(None, description="after the last round, in nats")
+    regret_slope: float | None = Field(None, description="of log regret over log rounds")
+    comparator: str | None = Field(None, description="solved, where the loss is convex, or trained")
+    comparator_loss: float | None = None
+    gradient_norm: float | None = Field(None, description="at the comparator, in nats a round")
 
     @property
     def cell(self) -> Cell:
@@ -109,10 +117,26 @@ def line_of(cell: Cell, result: Result) -> Line:
         "separation": min(separations, default=None),
         "train_s": result.time.train_s,
     }
-    return Line(
-        **cell._asdict(),
-        **{name: round(value, DIGITS) if isinstance(value, float) else value for name, value in figures.items()},
-    )
+    return _line(cell, figures)
+
+
+def line_of_regret(cell: Cell, found: Regret) -> Line:
+    """Return what is kept of a run whose regret was measured."""
+    figures: dict[str, Any] = {
+        "accuracy": found.accuracy,
+        "online_loss": found.loss,
+        "regret": found.regret[-1],
+        "regret_slope": found.slope,
+        "comparator": found.comparator,
+        "comparator_loss": found.comparator_loss,
+        "gradient_norm": found.gradient_norm,
+    }
+    return _line(cell, figures)
+
+
+def _line(cell: Cell, figures: dict[str, Any]) -> Line:
+    rounded = {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in figures.items()}
+    return Line(**cell._asdict(), **rounded)
 
 
 def _left_out(tail: Metrics) -> float | None:

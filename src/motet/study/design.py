@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from motet.config import option
 from motet.errors import InputError
@@ -153,6 +153,10 @@ class Study:
         Which rows the findings hold against which.
     figures : tuple of str
         What is drawn and tabled, of `motet.study.measures.MEASURES`.
+    said : tuple of str
+        What the findings are about, of `figures`.
+    kind : {"training", "regret"}
+        What is measured of a run: how well it ends, or its regret on the way.
     reference : str, optional
         The point of the axis that the findings hold the others against, row by row.
     fit : function of (Design, list of modalities), optional
@@ -166,6 +170,8 @@ class Study:
     full: Design
     pairs: tuple[tuple[str, str], ...]
     figures: tuple[str, ...] = ("accuracy",)
+    said: tuple[str, ...] = ("accuracy",)
+    kind: Literal["training", "regret"] = "training"
     reference: str | None = None
     fit: Callable[[Design, list[str]], Design] | None = None
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from motet.record.wording import short_size
+from motet.measure.statistics import Difference
+from motet.record.wording import interval, points, short_size
 
 if TYPE_CHECKING:
     from motet.study.data import Line
@@ -33,6 +34,18 @@ class Measure:
     write: Callable[[float], str]
     share: bool = True
 
+    def told(self, difference: Difference) -> str:
+        """Write a difference with its 95 % interval, in points where the figure is a fraction."""
+        ends = difference.interval
+        if self.share:
+            return points(difference.mean) + (f" ({interval(ends)})" if ends else "")
+        return self._signed(difference.mean) + (
+            f" ({self._signed(ends[0])} to {self._signed(ends[1])})" if ends else ""
+        )
+
+    def _signed(self, value: float) -> str:
+        return ("-" if value < 0 else "+") + self.write(abs(value))
+
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
@@ -57,6 +70,8 @@ MEASURES: dict[str, Measure] = {
     "flags precision": Measure("precision of flags, %", _of("flags_precision"), _percent),
     "flags recall": Measure("recall of flags, %", _of("flags_recall"), _percent),
     "separation": Measure("separation of prototypes", _of("separation"), lambda value: f"{value:.2f}", share=False),
+    "regret": Measure("regret, nats", _of("regret"), lambda value: f"{value:.0f}", share=False),
+    "slope": Measure("slope of log regret", _of("regret_slope"), lambda value: f"{value:.3f}", share=False),
     "sent": Measure("sent", _of("bytes_up"), short_size, share=False),
     "prototypes sent": Measure("prototypes sent", _of("prototype_bytes"), short_size, share=False),
     "time": Measure("training, s", _of("train_s"), lambda value: f"{value:.1f}", share=False),

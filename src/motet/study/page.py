@@ -133,6 +133,6 @@ def _cell(found: Found, panel: str, point: str, row: str, measure: str) -> str:
         return ""
     mean, ends = float(np.mean(values)), interval(values)
     write = MEASURES[measure].write
-    if ends is None or not MEASURES[measure].share:
+    if ends is None or measure in ("sent", "prototypes sent", "time"):
         return write(mean)
     return f"{write(mean)} ± {write((ends[1] - ends[0]) / 2)}"

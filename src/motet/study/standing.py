@@ -25,18 +25,23 @@ class Standing:
 
     Attributes
     ----------
-    row, against : str
+    row, against, measure : str
     differences : dict of Place to Difference
-        Of the accuracy, paired by seed.
+        Of the measure, paired by seed; where both have it.
     above, below : list of Place
         Where the two are told apart: Student's t on paired seeds, at a level of 5 % over all places together (Holm).
     """
 
     row: str
     against: str
+    measure: str
     differences: dict[Place, Difference]
     above: list[Place]
     below: list[Place]
+
+    def known(self, panel: str) -> bool:
+        """Return whether there is anything to say of a panel."""
+        return any(place.panel == panel for place in self.differences)
 
     @property
     def level(self) -> list[Place]:
@@ -52,13 +57,15 @@ def standing(found: Found, row: str, against: str, measure: str = "accuracy") ->
     differences = {}
     for panel, point in found.places():
         other = best_other(found, panel, point, row) if against == BEST else against
-        differences[Place(panel, point)] = found.difference(panel, point, row, other, measure)
+        if found.values(panel, point, row, measure) and found.values(panel, point, other, measure):
+            differences[Place(panel, point)] = found.difference(panel, point, row, other, measure)
     places = list(differences)
     corrected = holm([differences[place].p_value for place in places])
     sure = [place for place, p in zip(places, corrected, strict=True) if p is not None and p <= LEVEL]
     return Standing(
         row,
         against,
+        measure,
         differences,
         [place for place in sure if differences[place].mean > 0],
         [place for place in sure if differences[place].mean < 0],

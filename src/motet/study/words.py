@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 
 from motet.measure.statistics import Difference, paired_difference
-from motet.record.wording import count, interval, listed, points, probability
+from motet.record.wording import count, listed, probability
 from motet.study.data import Found
 from motet.study.design import Study
+from motet.study.measures import MEASURES
 from motet.study.standing import BEST, Place, Standing, fair, standing
 
 
 def findings(study: Study, found: Found) -> list[str]:
     """Return a sentence or two for each pair of rows that the study is about, and each panel."""
     said = []
-    for row, against in study.pairs:
-        held = standing(found, row, against)
-        said += [_on_panel(found, held, panel) for panel in found.panels]
+    for measure, (row, against) in product(study.said, study.pairs):
+        held = standing(found, row, against, measure)
+        said += [_on_panel(found, held, panel) for panel in found.panels if held.known(panel)]
     if study.reference is not None:
         said += [_along(found, row, panel, study.reference) for row in found.rows for panel in found.panels]
     return said
 
 
 def _along(found: Found, row: str, panel: str, reference: str) -> str:
-    """Say what the axis does to a row: each point held against the one of reference, paired by seed."""
+    """Say what the axis does to a row's accuracy: each point held against the one of reference, paired by seed."""
     before = found.values(panel, reference, row)
-    others = [point for point in found.points if point != reference]
-    parts = [f"{told(paired_difference(found.values(panel, point, row), before))} at {point}" for point in others]
-    return f"On {panel}, `{row}` against itself at {reference}: {'; '.join(parts)}."
+    parts = [
+        f"{MEASURES['accuracy'].told(paired_difference(found.values(panel, point, row), before))} at {point}"
+        for point in found.points
+        if point != reference
+    ]
+    return f"On {panel}, `{row}` against itself at {reference}: {'; '.join(parts)} (accuracy, points)."
 
 
 def how_sure(found: Found) -> str:
@@ -50,27 +55,24 @@ def how_sure(found: Found) -> str:
 def _on_panel(found: Found, held: Standing, panel: str) -> str:
     here = {place: held.differences[place] for place in held.differences if place.panel == panel}
     names = f"`{held.row}` against " + (held.against if held.against == BEST else f"`{held.against}`")
+    measure = MEASURES[held.measure]
+    what = f"points of {held.measure}" if measure.share else f"in {measure.label}"
     if len(here) == 1:
         [(place, difference)] = here.items()
-        return f"On {panel}, {names}: {told(difference)} points, {_verdict(held, place)}."
+        return f"On {panel}, {names}: {measure.told(difference)} {what}, {_verdict(held, place)}."
     largest = max(here, key=lambda place: abs(here[place].mean))
-    parts = [f"{told(over_points(found, held, panel))} points on average"]
+    parts = [f"{measure.told(over_points(found, held, panel))} {what} on average"]
     parts += list(_told_apart(held, panel))
-    parts.append(f"farthest apart at {largest.point}: {told(here[largest])}")
+    parts.append(f"farthest apart at {largest.point}: {measure.told(here[largest])}")
     return f"On {panel}, {names}: {'; '.join(parts)}."
-
-
-def told(difference: Difference) -> str:
-    """Write a difference in points with its interval."""
-    bracket = f" ({interval(difference.interval)})" if difference.interval else ""
-    return points(difference.mean) + bracket
 
 
 def over_points(found: Found, held: Standing, panel: str) -> Difference:
     """Return the difference over a panel, each seed's mean over the points being one figure."""
+    known = [place.point for place in held.differences if place.panel == panel]
 
     def by_seed(row: str) -> list[float]:
-        values = [found.values(panel, point, row) for point in found.points]
+        values = [found.values(panel, point, row, held.measure) for point in known]
         return list(map(float, np.mean(values, axis=0)))
 
     if held.against == BEST:
