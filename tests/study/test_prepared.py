@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from motet.config import keys
 from motet.learn.recipe import resolve
+from motet.study import folder
 from motet.study.design import Design, Study
 from motet.study.measures import MEASURES
 from motet.study.prepared import STUDIES
 from motet.study.standing import BEST
 
+DATA = os.environ.get("MOTET_DATA")
+BUDGET = {"lr": 3}
+"""What is tried for every row alike, in every study."""
 DESIGNS = [(study, preset) for study in STUDIES.values() for preset in ("small", "full")]
 
 
@@ -36,8 +42,9 @@ def test_a_design_refers_to_what_it_has(study: Study, preset: str) -> None:
     if design.search:
         assert design.search.at in points
         searched = set(design.search.grid)
-        varied = {key for variant in (*design.panels, *design.points, *design.rows) for key in variant.settings}
+        varied = {key for variant in (*design.panels, *design.points) for key in variant.settings}
         assert not searched & varied, "what is searched is not set"
+        assert all({k: len(v) for k, v in (row.grid or design.search.grid).items()} == BUDGET for row in design.rows)
         assert searched <= {key for key, *_ in keys()}
 
 
@@ -58,3 +65,15 @@ def test_small_presets_need_no_file_and_little_time(study: Study) -> None:
     assert {panel.settings["data"] for panel in design.panels} == {"wearables"}
     assert len(list(design.cells())) <= 100
     assert design.seeds >= 3
+
+
+@pytest.mark.parametrize("study", STUDIES.values(), ids=lambda study: study.name)
+def test_every_cell_of_a_small_preset_fits_its_data(study: Study) -> None:
+    folder.plan(study, "small", None, {})
+
+
+@pytest.mark.skipif(DATA is None, reason="MOTET_DATA is not set")
+@pytest.mark.parametrize("study", STUDIES.values(), ids=lambda study: study.name)
+def test_every_cell_of_a_full_preset_fits_its_data(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOTET_HOME", str(DATA))
+    folder.plan(study, "full", None, {})

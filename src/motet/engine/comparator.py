@@ -19,7 +19,7 @@ from motet.random import permutation
 
 ENOUGH = 1e-6
 """A gradient's norm, in nats a round, below which a convex loss counts as solved."""
-MOST_STEPS = 5000
+MOST_STEPS = 20_000
 EPOCHS, BATCH, RATE = 60, 100, 0.003
 """How the reference of a loss that is not convex is trained: by Adam, the rate falling to nothing along a cosine."""
 
@@ -86,7 +86,7 @@ def _solve(method: Method, start: State, batch: Batch, weight: Tensor) -> None:
         list(start.values()),
         max_iter=MOST_STEPS,
         max_eval=2 * MOST_STEPS,
-        tolerance_grad=ENOUGH / 100,
+        tolerance_grad=ENOUGH / sum(value.numel() for value in start.values()) ** 0.5,  # of each, so of all together
         tolerance_change=0,
         history_size=50,
         line_search_fn="strong_wolfe",

@@ -52,5 +52,7 @@ def points(key: str, *values: Any, **also: Any) -> tuple[Variant, ...]:
 
 
 def recipes(*names: str) -> tuple[Variant, ...]:
-    """Return rows that are recipes as they stand."""
-    return tuple(Variant(name, {"recipe": name}) for name in names)
+    """Return rows that are recipes as they stand; SCAFFOLD, which is made for plain SGD, with that and rates for it."""
+    sgd = {"scaffold": {"optimizer": "sgd", "momentum": 0, "lr": 0.1}}
+    rates = {"scaffold": {"lr": (0.1, 0.03, 0.3)}}
+    return tuple(Variant(name, {"recipe": name, **sgd.get(name, {})}, grid=rates.get(name)) for name in names)

@@ -12,7 +12,7 @@ import numpy as np
 from motet.config import Config
 from motet.data.dataset import Dataset
 from motet.engine import cache, runs
-from motet.engine.federation import check
+from motet.engine.federation import check, fit
 from motet.engine.regret import measure_regret
 from motet.engine.summary import versions
 from motet.engine.watch import Watch
@@ -84,21 +84,27 @@ REGRET = cache.Work(measure_regret, Regret)
 def check_all(design: Design) -> None:
     """Refuse a design that cannot be run, before anything is.
 
+    Every row is tried at the first point and every point with the first row, on every panel.
+
     Raises
     ------
     InputError
         If a setting is wrong or does not fit the data, or the data are not there; the sentence names the cell.
     """
     datasets: dict[tuple[object, ...], Dataset] = {}
-    for panel, point, row in product(design.panels, design.points, design.rows):
-        try:
-            config = _config(design, {}, panel.name, point.name, row.name, seed=0)
-            key = (config.data.data, config.clients.clients, *(config.data.modalities or ()))
-            if key not in datasets:
-                datasets[key] = runs.find_data(config)
-            check(config, datasets[key])
-        except InputError as error:
-            raise InputError(f"{panel.name}, {point.name}, {row.name}: {error}") from None
+    for panel in design.panels:
+        rows = [(design.points[0].name, row.name) for row in design.rows]
+        points = [(point.name, design.rows[0].name) for point in design.points]
+        for point, row in dict.fromkeys([*rows, *points]):
+            try:
+                config = _config(design, {}, panel.name, point, row, seed=0)
+                key = (config.data.data, config.clients.clients, *(config.data.modalities or ()))
+                if key not in datasets:
+                    datasets[key] = runs.find_data(config)
+                    check(config, datasets[key])
+                fit(config, datasets[key])
+            except InputError as error:
+                raise InputError(f"{panel.name}, {point}, {row}: {error}") from None
 
 
 def choose(design: Design, kept: Path, watch: Watch) -> tuple[Chosen, list[Tried]]:
@@ -112,12 +118,12 @@ def choose(design: Design, kept: Path, watch: Watch) -> tuple[Chosen, list[Tried
     search = design.search
     if search is None:
         return {}, []
-    first = {key: values[0] for key, values in search.grid.items()}
-    rows = [row.name for row in design.rows if row.like is None]
-    chosen: Chosen = {panel.name: {row: dict(first) for row in rows} for panel in design.panels}
+    rows = {row.name: row.grid or search.grid for row in design.rows if row.like is None}
+    first = {name: {key: values[0] for key, values in grid.items()} for name, grid in rows.items()}
+    chosen: Chosen = {panel.name: {name: dict(own) for name, own in first.items()} for panel in design.panels}
     tried: list[Tried] = []
-    for key, values in search.grid.items():
-        new = list(_tries(chosen, rows, key, values, tried))
+    for key in search.grid:
+        new = list(_tries(chosen, rows, key, tried))
         scores = _validated(design, search, new, kept, watch)
         tried += [Tried(panel=p, row=r, settings=s, accuracy=a) for (p, r, s), a in zip(new, scores, strict=True)]
         for panel, row in product(chosen, rows):
@@ -129,15 +135,17 @@ def choose(design: Design, kept: Path, watch: Watch) -> tuple[Chosen, list[Tried
 
 
 Try = tuple[str, str, dict[str, Any]]
+Grid = Mapping[str, tuple[Any, ...]]
 
 
-def _tries(chosen: Chosen, rows: list[str], key: str, values: tuple[Any, ...], tried: list[Tried]) -> Iterator[Try]:
+def _tries(chosen: Chosen, rows: Mapping[str, Grid], key: str, tried: list[Tried]) -> Iterator[Try]:
     """Yield what is to be tried for a key, less what was tried before."""
     known = [(t.panel, t.row, t.settings) for t in tried]
-    for panel, row, value in product(chosen, rows, values):
-        settings = {**chosen[panel][row], key: value}
-        if (panel, row, settings) not in known:
-            yield panel, row, settings
+    for panel, (row, grid) in product(chosen, rows.items()):
+        for value in grid[key]:
+            settings = {**chosen[panel][row], key: value}
+            if (panel, row, settings) not in known:
+                yield panel, row, settings
 
 
 def _validated(design: Design, search: Search, tries: list[Try], kept: Path, watch: Watch) -> list[float]:

@@ -23,11 +23,14 @@ class Variant:
     settings : mapping of flat keys to values
     like : str, optional
         Of a row: the one whose searched settings it takes over, so that a control differs in its idea alone.
+    grid : mapping of flat key to tuple of values, optional
+        Of a row: what is searched in place of the search's own values, as many of them, where others make sense.
     """
 
     name: str
     settings: Settings
     like: str | None = None
+    grid: Mapping[str, tuple[Any, ...]] | None = None
 
 
 @dataclass(frozen=True)
