@@ -142,6 +142,14 @@ class StreamSettings(Settings):
     order: Literal["time", "shuffled"] = Field("time", description="order of arrival; time where the data has it")
 
 
+class LabelSettings(Settings):
+    """Which samples have a label on their device, from when on, and whether it is right."""
+
+    rate: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="share of the samples that ever get a label")
+    delay: int = Field(0, ge=0, description="rounds from a sample's arrival until its label is there")
+    noise: Rate = Field(0.0, description="share of the labels that name another class, for training alone")
+
+
 class ImbalanceSettings(Settings):
     """When and where a modality is missing, or degraded."""
 
@@ -230,6 +238,7 @@ class Config(Settings):
     clients: ClientSettings = ClientSettings()
     training: TrainingSettings = TrainingSettings()
     stream: StreamSettings = StreamSettings()
+    labels: LabelSettings = LabelSettings()
     missing: ImbalanceSettings = ImbalanceSettings()
     degraded: ImbalanceSettings = ImbalanceSettings()
     degradation: DegradationSettings = DegradationSettings()
@@ -253,7 +262,7 @@ class Config(Settings):
         return configure({**self.flat(), **changes})
 
 
-_PREFIXES = {"missing": "missing_", "degraded": "degraded_"}
+_PREFIXES = {"labels": "label_", "missing": "missing_", "degraded": "degraded_"}
 
 
 def keys() -> Iterator[tuple[str, str, str, FieldInfo]]:

@@ -15,7 +15,8 @@ def two_clients() -> Account:
     flags = {"acc": np.array([True, False, True, True, True]), "gyro": np.array([True, True, False, False, True])}
     bad = {"acc": np.array([False, False, True, False, True]), "gyro": np.zeros(5, dtype=bool)}
     x = {m: np.zeros((5, 3), dtype=np.float32) for m in flags}
-    view = View(x, np.zeros(5, dtype=np.int64), flags, bad, sizes=np.array([2, 3]), arrivals=np.array([0, 1]))
+    y, labels = np.zeros(5, dtype=np.int64), np.array([0, -1, -1, 0, 0])
+    view = View(x, y, flags, bad, labels, sizes=np.array([2, 3]), arrivals=np.array([0, 1]))
     quality = {"acc": np.array([1.0, 0.0, 0.5, 1.0, 0.5]), "gyro": np.ones(5)}
     loss, hits, losses = (np.array([first, first + 1.0]) for first in (0.25, 3.0, 7.0))
     return account(view, quality, 4, loss, (hits, losses), [{"a": torch.zeros(2)}, {}])
@@ -24,6 +25,7 @@ def two_clients() -> Account:
 def test_by_hand() -> None:
     found = two_clients()
     assert found.samples.tolist() == [2, 3]
+    assert found.labelled.tolist() == [1, 2]
     assert found.trained.tolist() == [8, 12]
     assert found.arrivals.tolist() == [0, 1]
     assert found.buffer_bytes.tolist() == [2 * 24, 3 * 24]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from motet.config import DegradationSettings, ImbalanceSettings, StreamSettings
+from motet.config import DegradationSettings, ImbalanceSettings, LabelSettings, StreamSettings
 from motet.data.dataset import TEST, TRAIN, ArrayDataset, Modality
 from motet.engine.federation import Federation, build_federation
 from motet.engine.population import ownership
@@ -20,6 +20,7 @@ from motet.errors import InputError
 from motet.learn.recipe import resolve
 from motet.stream.arrivals import Stream
 from motet.stream.imbalance import Imbalance
+from motet.stream.labels import Labels
 from motet.stream.view import View, Views, blank, impair_test, whole
 
 SHAPES: dict[str, tuple[int, ...]] = {"signal": (2, 16), "vector": (4,), "image": (1, 4, 5), "tokens": (6,)}
@@ -60,6 +61,7 @@ def views(
     arrivals: int = 4,
     clean_rounds: int = 0,
     seed: int = 0,
+    labels: dict[str, Any] | None = None,
 ) -> Views:
     """Share a dataset out to clients, each with the same number of samples."""
     share = len(dataset.y) // 6  # however many clients there are
@@ -73,6 +75,7 @@ def views(
         Imbalance("missing", ImbalanceSettings(**missing or {}), names, clients, seed),
         Imbalance("degraded", ImbalanceSettings(**degraded or {}), names, clients, seed),
         DegradationSettings(degradation=degradation, degradation_strength=strength),
+        Labels(LabelSettings(**labels or {}), len(dataset.classes), seed),
         clean_rounds,
         seed,
     )
@@ -444,6 +447,7 @@ def joined(singles: list[View]) -> View:
         y=np.concatenate([view.y for view in singles]),
         present=every("present"),
         degraded=every("degraded"),
+        labels=np.concatenate([view.labels for view in singles]),
         sizes=np.concatenate([view.sizes for view in singles]),
         arrivals=np.concatenate([view.arrivals for view in singles]),
     )
@@ -459,7 +463,7 @@ def check_joined(found: View, singles: list[View]) -> None:
             assert one[m].dtype == values.dtype
             assert one[m].shape == values.shape
             assert one[m].tobytes() == values.tobytes(), (column, m)
-    for column in ("y", "sizes", "arrivals"):
+    for column in ("y", "labels", "sizes", "arrivals"):
         assert getattr(found, column).dtype == np.int64
         assert getattr(found, column).tolist() == getattr(expected, column).tolist()
     starts = np.cumsum([0, *(len(view.y) for view in singles)])[:-1]
@@ -530,7 +534,8 @@ def test_a_view_of_everybody_is_everybody_s_view_in_any_round(pattern: str, gran
 def test_shares_of_several_clients_by_hand() -> None:
     flags = {"acc": np.array([True, False, True, False, False]), "gyro": np.ones(5, dtype=bool)}
     bad = {"acc": np.zeros(5, dtype=bool), "gyro": np.array([True, True, False, False, True])}
-    view = View({}, np.zeros(5, dtype=np.int64), flags, bad, sizes=np.array([2, 3]), arrivals=np.array([1, 0]))
+    y = np.zeros(5, dtype=np.int64)
+    view = View({}, y, flags, bad, y, sizes=np.array([2, 3]), arrivals=np.array([1, 0]))
     assert {m: shares.tolist() for m, shares in view.missing_shares().items()} == {"acc": [1 / 2, 2 / 3]}
     assert {m: shares.tolist() for m, shares in view.degraded_shares().items()} == {"gyro": [1.0, 1 / 3]}
     assert view.arrived().tolist() == [1]

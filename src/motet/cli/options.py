@@ -20,6 +20,7 @@ PANELS = {
     "clients": "Clients",
     "training": "Training",
     "stream": "Stream",
+    "labels": "Labels",
     "missing": "Missing modalities",
     "degraded": "Degraded modalities",
     "degradation": "Degradation and test split",

@@ -28,8 +28,8 @@ class Account:
 
     Attributes
     ----------
-    samples, arrivals, trained : int64 (K,)
-        Held; arrived in the round; gone over, in all epochs.
+    samples, labelled, arrivals, trained : int64 (K,)
+        Held; of these, with a label; arrived in the round; gone over, in all epochs.
     loss : float64 (K,)
         Mean training loss over a client's steps.
     hits, online_loss : float64 (K,)
@@ -46,6 +46,7 @@ class Account:
     """
 
     samples: Integers
+    labelled: Integers
     arrivals: Integers
     trained: Integers
     loss: Floats
@@ -75,6 +76,7 @@ class Account:
 
         return Account(
             samples=self.samples[places],
+            labelled=self.labelled[places],
             arrivals=self.arrivals[places],
             trained=self.trained[places],
             loss=self.loss[places],
@@ -121,6 +123,7 @@ def account(
     there = view.present.items()
     return Account(
         samples=view.sizes,
+        labelled=total(view.labelled),
         arrivals=view.arrivals,
         trained=epochs * view.sizes,
         loss=loss,

@@ -55,7 +55,7 @@ class Attackers:
         self._common = self._normal("attack/common", 0, 0) if self.attack.colludes else {}
 
     def relabel(self, clients: Sequence[int], view: View, batch: Batch) -> Batch:
-        """Return the samples of some clients with the classes that they train on."""
+        """Return the samples of some clients with the classes that they train on; one without a label stays so."""
         if batch.y is None or not self._places(clients):
             return batch
         theirs = torch.from_numpy(np.isin(view.owners(), self._places(clients))).to(batch.y.device)

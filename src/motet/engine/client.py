@@ -162,8 +162,8 @@ class Client:
 
         return Batch(
             x=self.samples({m: tensor(x) for m, x in view.x.items()}),
-            y=tensor(view.y).to(self.device),
-            mask=torch.ones(len(view.y), dtype=torch.bool, device=self.device),
+            y=tensor(np.where(view.labelled, view.labels, 0)).to(self.device),
+            mask=tensor(view.labelled).to(self.device),
             present={m: tensor(present).to(self.device) for m, present in view.present.items()},
             quality={m: tensor(q).to(self.device, self.dtype) for m, q in quality.items()},
         )

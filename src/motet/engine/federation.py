@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from motet.config import Config
+from motet.config import Config, LabelSettings
 from motet.data.dataset import TEST, VALIDATION, Dataset, Flags, Indices
 from motet.data.holdout import hold_out_validation
 from motet.data.ownership import own
@@ -24,6 +24,7 @@ from motet.engine.watch import Watch
 from motet.learn.method import Method, build_method
 from motet.stream.arrivals import Stream, arrival_order
 from motet.stream.imbalance import Imbalance
+from motet.stream.labels import Labels
 from motet.stream.view import View, Views, impair_test
 from motet.wire.codec import parse
 from motet.wire.ledger import Ledger
@@ -201,7 +202,8 @@ def views_of(config: Config, dataset: Dataset, streams: dict[int, Stream], owned
     """Return what makes clients' views, of a standardised dataset; `owned` is that of all clients, (K, M)."""
     missing, degraded = imbalances(config, list(dataset.modalities), len(owned))
     clean, seed = config.assessment.calibration_rounds, config.run.seed
-    return Views(dataset, streams, owned, missing, degraded, config.degradation, clean, seed)
+    labels = Labels(config.labels if config.recipe.impaired else LabelSettings(), len(dataset.classes), seed)
+    return Views(dataset, streams, owned, missing, degraded, config.degradation, labels, clean, seed)
 
 
 def check(config: Config, dataset: Dataset) -> None:

@@ -39,6 +39,11 @@ def check_settings(config: Config, dataset: Dataset) -> None:
             f"--arrivals {config.stream.arrivals} is more than --buffer {config.stream.buffer} holds: "
             "arrivals must not exceed the buffer"
         )
+    if config.stream.buffer == "all" and config.labels.delay:
+        raise InputError(
+            f"--label-delay {config.labels.delay} counts rounds from a sample's arrival, and with --buffer all none "
+            "arrives: give a buffer of so many samples, or leave the delay out"
+        )
     if (
         config.stream.buffer == "all"
         and config.degraded.granularity == "sample"

@@ -103,8 +103,8 @@ def arrivals_of(simulation: Simulation, client: Client) -> Arrivals:
     dataset = simulation.dataset
     present = {m: dataset.present[m][every] for m in dataset.modalities}
     nothing = {m: np.zeros(len(every), dtype=bool) for m in dataset.modalities}
-    sizes = np.array([len(every)])
-    view = View(dataset.take(every), dataset.y[every], present, nothing, sizes, sizes)
+    y, sizes = dataset.y[every], np.array([len(every)])
+    view = View(dataset.take(every), y, present, nothing, labels=y, sizes=sizes, arrivals=sizes)
     samples = client.batch(view, {m: np.ones(len(every)) for m in dataset.modalities})
     return Arrivals(samples, np.split(places_of, np.cumsum([len(own) for own in indices])[:-1]))
 

@@ -50,7 +50,8 @@ class Rectangle(NamedTuple):
 
     def of(self, batch: Batch) -> Batch:
         """Return rows of a flat batch as (n, K, ...)."""
-        return take_rows(batch, self.rows)._replace(mask=self.mask)
+        found = take_rows(batch, self.rows)
+        return found._replace(mask=found.mask & self.mask)
 
     def flat(self, values: Tensor) -> Tensor:
         """Return what stands in the places that are no padding, one client after another."""

@@ -117,5 +117,5 @@ class Server:
         return self.privacy.joiner(round, state)
 
     def _weights(self, outcome: Outcome) -> torch.Tensor:
-        sizes = torch.from_numpy(outcome.account.samples).double()
+        sizes = torch.from_numpy(outcome.account.labelled).double()
         return sizes if self.config.recipe.weights == "samples" else torch.ones_like(sizes)

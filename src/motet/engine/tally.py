@@ -31,7 +31,8 @@ class Tally:
 
     def __init__(self, flags: FlagScores, scored: bool, blocks: Mapping[str, list[str]]) -> None:
         self.flags, self.scored, self.blocks = flags, scored, blocks
-        self.clients, self.loss, self.trained = 0, 0.0, 0
+        self.clients, self.learners, self.loss, self.trained = 0, 0, 0.0, 0
+        self.samples, self.labelled = 0, 0
         self.hits, self.online_loss, self.arrivals = 0, 0.0, 0
         self.missing: dict[str, dict[str, float]] = {}
         self.degraded: dict[str, dict[str, float]] = {}
@@ -51,7 +52,10 @@ class Tally:
     def _note(self, outcome: Outcome) -> None:
         account = outcome.account
         self.clients += len(outcome.clients)
+        self.learners += int((account.labelled > 0).sum())
         self.loss += float(account.loss.sum())
+        self.samples += int(account.samples.sum())
+        self.labelled += int(account.labelled.sum())
         self.trained += int(account.trained.sum())
         self.hits += int(account.hits.sum())
         self.online_loss += float(account.online_loss.sum())
@@ -106,10 +110,11 @@ class Tally:
             balanced_accuracy=found.get("balanced_accuracy"),
             online_accuracy=self.hits / self.arrivals if self.arrivals else None,
             online_loss=self.online_loss / self.arrivals if self.arrivals else None,
-            train_loss=self.loss / self.clients if self.clients else None,
+            train_loss=self.loss / self.learners if self.learners else None,
             bytes_up=up - up_before,
             bytes_down=down - down_before,
             clients=self.clients,
+            labelled=self.labelled / self.samples if self.samples else None,
             participation=dict(self.participation),
             missing=self.missing,
             degraded=self.degraded,

@@ -29,9 +29,9 @@ class Batch(NamedTuple):
     x : dict of modality to Tensor (B, ...)
         Standardised, zero where the modality is absent, and as encoders take it (`Network.prepare`).
     y : int64 (B,) or None
-        Classes. None at prediction, so that no member can see a label there.
+        Classes; any where there is no label. None at prediction, so that no member can see a label there.
     mask : bool (B,)
-        False where a row is padding.
+        Whether training counts a row: false where it has no label, or is padding.
     present : dict of modality to bool (B,)
     quality : dict of modality to float (B,)
         1 for a sample that is believed good, down to 0 for one that is useless.

@@ -157,10 +157,15 @@ class Round(_Record):
     balanced_accuracy: float | None
     online_accuracy: float | None = Field(description="of this round's arrivals, before learning from them")
     online_loss: float | None
-    train_loss: float | None = Field(description="null where nobody took part, or all uploads were refused")
+    train_loss: float | None = Field(
+        description="null where nobody took part with a label, or all uploads were refused"
+    )
     bytes_up: int
     bytes_down: int
     clients: int = Field(description="clients that trained, without those that were refused")
+    labelled: float | None = Field(
+        default=None, description="share of the samples in the buffers of those clients that have a label"
+    )
     participation: dict[str, int] = Field(default={}, description="modality -> clients that trained and had it")
     missing: dict[str, dict[str, float]] = Field(
         description="modality -> client -> share of its samples that lack it, where above 0"

@@ -80,7 +80,9 @@ class Assessed(Assessor):
             there = view.present[m]
             scores[m] = np.ones(len(there)) if calibrating else self._everywhere(there, assessed.quality)
             if quality.wanted(round, self.calibration_rounds):
-                told[m] = quality.summarise(assessed, view.y[there], owner[there], clients, calibrating=calibrating)
+                told[m] = quality.summarise(
+                    assessed, view.labels[there], owner[there], clients, calibrating=calibrating
+                )
         return scores, told
 
     def learn(self, round: int, memory: State, told: list[Summaries]) -> tuple[State, State]:  # noqa: A002

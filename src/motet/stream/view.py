@@ -14,6 +14,8 @@ from motet.random import generator, uniform
 from motet.stream.arrivals import Serials, Stream
 from motet.stream.degradation import degradations, degrade
 from motet.stream.imbalance import NONE, Hits, Imbalance
+from motet.stream.labels import Labels
+from motet.stream.reference import UNLABELLED
 
 Integers = NDArray[np.int64]
 
@@ -27,9 +29,12 @@ class View:
     x : dict of modality to array (n, *shape)
         Standardised; zero (padding, for tokens) where absent.
     y : int64 (n,)
+        The true classes.
     present : dict of modality to bool (n,)
     degraded : dict of modality to bool (n,)
         The generator's truth.
+    labels : int64 (n,)
+        The classes that devices learn from; `UNLABELLED` where there is no label, or not yet.
     sizes, arrivals : int64 (K,)
         How many rows each client has, and how many of its last ones arrived this round.
     """
@@ -38,8 +43,14 @@ class View:
     y: NDArray[np.int64]
     present: dict[str, Flags]
     degraded: dict[str, Flags]
+    labels: Integers
     sizes: Integers
     arrivals: Integers
+
+    @property
+    def labelled(self) -> Flags:
+        """Where there is a label to learn from."""
+        return np.asarray(self.labels != UNLABELLED)
 
     def missing_shares(self) -> dict[str, NDArray[np.float64]]:
         """Return each client's share of samples that lack a modality, (K,), for modalities that any sample lacks."""
@@ -106,6 +117,7 @@ class Views:
         Whether any sample of a client has a modality: nobody is hit in what they never have.
     missing, degraded : Imbalance
     degradation : DegradationSettings
+    labels : Labels
     clean_rounds : int
         First rounds in which nothing is degraded (devices are checked when installed).
     seed : int
@@ -119,11 +131,12 @@ class Views:
         missing: Imbalance,
         degraded: Imbalance,
         degradation: DegradationSettings,
+        labels: Labels,
         clean_rounds: int,
         seed: int,
     ) -> None:
         self.dataset, self.streams, self.owned = dataset, streams, owned
-        self.missing, self.degraded, self.degradation = missing, degraded, degradation
+        self.missing, self.degraded, self.degradation, self.labels = missing, degraded, degradation, labels
         self.clean_rounds, self.seed = clean_rounds, seed
         self.names = list(dataset.modalities)
         kinds = [spec.kind for spec in dataset.modalities.values()]
@@ -146,13 +159,21 @@ class Views:
         for i, m in enumerate(self.names):
             degraded[m] = (hit == i) & present[:, i]
             x[m] = self._delivered(m, x[m], present[:, i], degraded[m], held)
+        y = self.dataset.y[indices]
         return View(
             x=x,
-            y=self.dataset.y[indices],
+            y=y,
             present={m: present[:, i] for i, m in enumerate(self.names)},
             degraded=degraded,
+            labels=self._labels(held, y),
             sizes=held.sizes,
             arrivals=np.array([stream.arrived(round) if stream.online else 0 for stream in streams]),
+        )
+
+    def _labels(self, held: Held, y: Integers) -> Integers:
+        pieces = zip(held.clients, held.serials, held.arrived(), held.split(y), strict=True)
+        return np.concatenate(
+            [self.labels.of(k, serials, held.round - arrived, own) for k, serials, arrived, own in pieces]
         )
 
     def _after_missing(self, held: Held, recorded: Flags) -> Flags:
@@ -264,4 +285,4 @@ def impair_test(
 
 def whole(x: Arrays, y: Integers, present: dict[str, Flags], degraded: dict[str, Flags]) -> View:
     """Return samples that belong together and did not just arrive, such as a test split, as a view."""
-    return View(x, y, present, degraded, sizes=np.array([len(y)]), arrivals=np.array([0]))
+    return View(x, y, present, degraded, labels=y, sizes=np.array([len(y)]), arrivals=np.array([0]))

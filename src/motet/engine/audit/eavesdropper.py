@@ -86,8 +86,9 @@ class Eavesdropper:
         return [m for m in self.method.modalities if kinds[m] != "tokens"]
 
     def own(self, client: int) -> Samples:
-        """Return what a client holds."""
-        return self._samples(self.federation.views.view(self.round, client))
+        """Return what a client learns from: those of its samples that have a label."""
+        found = self._samples(self.federation.views.view(self.round, client))
+        return found.of(torch.nonzero(found.batch.mask)[:, 0])
 
     def begun(self, client: int) -> Begun:
         """Return what a client begins the round with."""

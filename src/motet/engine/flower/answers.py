@@ -71,6 +71,7 @@ class Reader:
             samples >= 1,
             samples <= self.population.held[clients],
             account.trained == self.client.epochs * samples,
+            account.labelled <= samples,
             account.arrivals <= samples,
             account.hits <= account.arrivals,
             *(own <= samples for own in account.present.values()),

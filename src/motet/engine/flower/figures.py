@@ -14,7 +14,7 @@ from motet.errors import MotetError
 from motet.measure.flags import BINS
 
 REAL = ("loss", "hits", "online_loss")
-COUNTS = ("samples", "arrivals", "trained", "buffer_bytes", "private_bytes")
+COUNTS = ("samples", "labelled", "arrivals", "trained", "buffer_bytes", "private_bytes")
 BY_MODALITY = {"present": np.int64, "flagged": np.int64, "missing": np.float64, "degraded": np.float64}
 MOST = 2**53
 """Counts beyond which no device comes."""

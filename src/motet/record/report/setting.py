@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, TypeGuard
 
+from motet.record.report import circumstances
 from motet.record.report.subsets import modalities
 from motet.record.result import Result
 from motet.record.table import guarantee
@@ -46,6 +47,7 @@ def setting(results: Sequence[Result], config: Settings) -> list[tuple[str, str]
         ("Simulated privacy", _privacy(results)),
         ("Hostile", _hostile(results)),
         ("Stream", _stream(config)),
+        ("Labels", circumstances.labels(config, bool(impaired))),
         ("Network", _network(first, config)),
         ("Training", _training(first, config)),
         ("Missing", _imbalance(config, "missing", bool(impaired))),

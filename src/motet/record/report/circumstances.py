@@ -1,0 +1,19 @@
+"""What is not ideal about labels and devices, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from motet.record.wording import count, percent
+
+Settings = Mapping[str, Any]
+
+
+def labels(config: Settings, impaired: bool) -> str:
+    """Say which samples have a label, and when; nothing where all have theirs at once."""
+    rate, delay, noise = config.get("label_rate", 1), config.get("label_delay", 0), config.get("label_noise", 0)
+    parts = [f"{percent(rate, 0)} of the samples get one"] if rate < 1 else []
+    parts += [f"{count(delay, 'round')} late"] if delay else []
+    parts += [f"{percent(noise, 0)} of them wrong"] if noise else []
+    return f"{', '.join(parts)}." if parts and impaired else ""

@@ -1,0 +1,29 @@
+"""What is not ideal about labels and devices, as the report's page says it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from motet.config import configure
+from motet.record.report.circumstances import labels
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, ""),
+        ({"label_rate": 0.2}, "20 % of the samples get one."),
+        ({"label_delay": 10}, "10 rounds late."),
+        (
+            {"label_rate": 0.5, "label_delay": 1, "label_noise": 0.1},
+            "50 % of the samples get one, 1 round late, 10 % of them wrong.",
+        ),
+    ],
+)
+def test_labels(given: dict[str, Any], words: str) -> None:
+    config = configure(given).flat()
+    assert labels(config, impaired=True) == words
+    assert labels(config, impaired=False) == ""
+    assert labels({}, impaired=True) == ""
