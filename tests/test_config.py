@@ -23,7 +23,7 @@ PROMISED = [
     "unimodal_share", "validation", "fusion", "norm_bound", "hostile_share", "attack", "prototype_reject", "sampling",
     "lr_schedule", "privacy", "epsilon", "delta", "noise_multiplier", "update_clip", "prototype_clip",
     "label_rate", "label_delay",
-    "label_noise",
+    "label_noise", "client_dropout",
     *(f"{what}_{name}" for what in ("missing", "degraded") for name in IMBALANCE),
 ]  # fmt: skip
 
@@ -55,6 +55,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "alpha": POSITIVE,
     "participation": st.floats(0.01, 1),
     "unimodal_share": RATES,
+    "client_dropout": RATES,
     "rounds": COUNTS,
     "momentum": st.floats(0, 0.99),
     "server_optimizer": st.sampled_from(["none", "momentum", "adam"]),
@@ -134,6 +135,7 @@ def test_missing_and_degraded_are_set_apart() -> None:
         ("alpha", 1.0),
         ("participation", 1.0),
         ("unimodal_share", 0.0),
+        ("client_dropout", 0.0),
         ("validation", False),
         ("fusion", "equal"),
         ("buffer", "all"),
@@ -282,6 +284,7 @@ def test_a_value_of_the_wrong_type_is_refused(key: str, value: object, wanted: s
         ("participation", 0),
         ("participation", 1.5),
         ("unimodal_share", 1.01),
+        ("client_dropout", 1.01),
         ("unimodal_share", -0.1),
         ("alpha", 0),
         ("alpha", "inf"),

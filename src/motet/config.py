@@ -109,6 +109,9 @@ class ClientSettings(Settings):
     sampling: Literal["fixed", "poisson"] = Field(
         "fixed", description="who takes part: fixed (so many clients) or poisson (each with that probability)"
     )
+    client_dropout: Rate = Field(
+        0.0, description="probability that a client of a round drops out: it hears the server and sends nothing"
+    )
     unimodal_share: Rate = Field(
         0.0, description="share of the clients whose devices have one modality only, for ever and whatever the recipe"
     )

@@ -1,4 +1,4 @@
-"""Who takes part in a round."""
+"""Who takes part in a round, and who of them drops out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from motet.config import Config
 from motet.random import permutation, uniform
+
+DROPPED_OUT = "It dropped out."
 
 
 def participants(config: Config, clients: int, round: int) -> list[int]:  # noqa: A002
@@ -20,6 +22,12 @@ def participants(config: Config, clients: int, round: int) -> list[int]:  # noqa
         return [int(k) for k in np.flatnonzero(drawn < config.clients.participation)]
     order = permutation(config.run.seed, "participation", clients, round=round)
     return sorted(order[: _count(config, clients)].tolist())
+
+
+def dropouts(config: Config, chosen: list[int], round: int) -> list[int]:  # noqa: A002
+    """Return which of a round's participants hear the server and are not heard, each with the same probability."""
+    drawn = uniform(config.run.seed, "dropout", round=round, client=np.array(chosen, dtype=np.int64))
+    return [k for k, own in zip(chosen, drawn, strict=True) if own < config.clients.client_dropout]
 
 
 def expected_share(config: Config, clients: int) -> float:

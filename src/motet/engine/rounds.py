@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from motet.engine.federation import Federation
 from motet.engine.gate import Gate
 from motet.engine.interrupt import Stop, stop_on_signal
 from motet.engine.outcome import Outcome
-from motet.engine.participants import participants
+from motet.engine.participants import DROPPED_OUT, dropouts, participants
 from motet.engine.private import Private
 from motet.engine.server import Server
 from motet.engine.state import Online, ServerState
@@ -116,9 +116,11 @@ class Rounds:
         seconds = Counter(before.seconds)
         with _timed(seconds, "train" if number > 1 else "first"):
             chosen = participants(self.config, self.federation.clients, number)
+            gone = dropouts(self.config, chosen, number)
+            staying = [k for k in chosen if k not in gone]
             broadcast = self.server.broadcast(before)
             gate = self._gate(broadcast.shared["model"], chosen)
-            outcomes = tally.over(gate.over(self.trainer.train(number, chosen, broadcast, before.private)))
+            outcomes = tally.over(gate.over(self.trainer.train(number, staying, broadcast, before.private)))
             used, kept = before.used.copy(), list[int]()
             joined, memory = self.server.join(
                 before, number, _keeping(_stoppable(outcomes, stop), number, used, before.private, kept), ledger
@@ -143,9 +145,7 @@ class Rounds:
             sent = self._make_ternary(state)
             found = {**self._evaluate(state), "broadcast": sent, "epsilon": self._spent(number)}
             stop.check()
-        refused = {why: dict(own) for why, own in gate.refused.items()}
-        for why, own in self.lost().items():
-            refused[why] = {**refused.get(why, {}), **own}
+        refused = _together(gate.refused, self.lost(), {DROPPED_OUT: {str(k): 1 for k in gone}})
         return state, tally.line(number, found, ledger, before.ledger, joined.get("prototypes"), refused)
 
     def _gate(self, model: State, asked: list[int]) -> Gate:
@@ -184,6 +184,16 @@ class Rounds:
         if self.validator is not None:
             state.validation = [*state.validation, self.validator.plain(state)]
         return found
+
+
+def _together(*every: Mapping[str, Mapping[str, int]]) -> Refused:
+    """Put together who was not heard, and why."""
+    found: Refused = {}
+    for refused in every:
+        for why, own in refused.items():
+            if own:
+                found[why] = {**found.get(why, {}), **own}
+    return found
 
 
 def _stoppable(outcomes: Iterator[Outcome], stop: Stop) -> Iterator[Outcome]:

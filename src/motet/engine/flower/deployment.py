@@ -124,6 +124,8 @@ def fitted(config: Config, dataset: Dataset) -> tuple[Dataset, Method]:
         raise InputError("--privacy is for `motet run` so far: leave it out over a network")
     if config.run.engine == "measure":
         raise InputError("--engine measure is for `motet run`: a node chooses by the rule, or as --engine says")
+    if config.clients.client_dropout:
+        raise InputError("--client-dropout is for `motet run`: over a network devices drop out by themselves")
     return dataset, method
 
 

@@ -110,7 +110,9 @@ def _clients(result: Result, config: Settings) -> str:
     sizes = f", {span} samples each" if span else ""
     share = config.get("participation")
     part = f"; {percent(share, 0)} take part in each round" if _real(share) and share < 1 else ""
-    return f"{count(known, 'client')}{shared}{sizes}{part}."
+    dropout = config.get("client_dropout")
+    gone = f"; {percent(dropout, 0)} of those who take part drop out" if _real(dropout) and dropout else ""
+    return f"{count(known, 'client')}{shared}{sizes}{part}{gone}."
 
 
 def _devices(result: Result) -> str:
