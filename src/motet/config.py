@@ -216,6 +216,16 @@ class HostileSettings(Settings):
     )
 
 
+class NetworkSettings(Settings):
+    """What lies between devices and server."""
+
+    upload_delay: int = Field(0, ge=0, description="rounds that late uploads are under way")
+    late_share: Rate = Field(1.0, description="share of the uploads that are late, where --upload-delay is given")
+    late_uploads: Literal["weigh", "drop"] = Field(
+        "weigh", description="what late uploads are for: weigh (they count 1 / (1 + delay)) or drop (nothing)"
+    )
+
+
 class RunSettings(Settings):
     """How the run is carried out."""
 
@@ -247,6 +257,7 @@ class Config(Settings):
     degradation: DegradationSettings = DegradationSettings()
     privacy: PrivacySettings = PrivacySettings()
     hostile: HostileSettings = HostileSettings()
+    network: NetworkSettings = NetworkSettings()
     run: RunSettings = RunSettings()
 
     def flat(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from motet.config import configure
-from motet.record.report.circumstances import labels
+from motet.record.report.circumstances import labels, late_uploads
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,18 @@ def test_labels(given: dict[str, Any], words: str) -> None:
     assert labels(config, impaired=True) == words
     assert labels(config, impaired=False) == ""
     assert labels({}, impaired=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, ""),
+        ({"upload_delay": 1}, "100 % of the uploads come 1 round after they were made, and are counted 1 / 2."),
+        (
+            {"upload_delay": 2, "late_share": 0.25, "late_uploads": "drop"},
+            "25 % of the uploads come 2 rounds after they were made, and are dropped.",
+        ),
+    ],
+)
+def test_late_uploads(given: dict[str, Any], words: str) -> None:
+    assert late_uploads(configure(given).flat()) == words

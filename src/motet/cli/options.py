@@ -26,6 +26,7 @@ PANELS = {
     "degradation": "Degradation and test split",
     "privacy": "Privacy",
     "hostile": "Broken and hostile devices",
+    "network": "Network",
     "run": "Run",
 }
 

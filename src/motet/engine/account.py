@@ -60,6 +60,12 @@ class Account:
     degraded: dict[str, Floats] = field(default_factory=dict)
     scores: dict[str, Integers] = field(default_factory=dict)
 
+    @classmethod
+    def of_labelled(cls, labelled: Integers) -> Account:
+        """Return the account of clients of whom no more is known than how many samples they have learnt from."""
+        zeros, none = np.zeros(len(labelled)), np.zeros(len(labelled), dtype=np.int64)
+        return cls(labelled, labelled, none, none, zeros, zeros, zeros, none, none)
+
     def holders(self) -> dict[str, int]:
         """Return how many clients have a sample of each modality."""
         return {m: int((own > 0).sum()) for m, own in self.present.items()}

@@ -17,6 +17,7 @@ from motet.data.standardise import Floats, Scale, with_noise
 from motet.data.standardise import Mapped as MappedDataset
 from motet.engine.budget import Budget
 from motet.engine.fit import check_attack, check_fusion, check_presence, check_privacy, check_settings, check_values
+from motet.engine.late import check_late
 from motet.engine.population import Population, population_of
 from motet.engine.privacy import Privacy, budget_for
 from motet.engine.standardisation import read_sums, scale_of, write_scale, write_sums
@@ -262,6 +263,7 @@ def method_of(config: Config, dataset: Dataset) -> Method:
     seed, classes = config.run.seed, len(dataset.classes)
     method = build_method(config.data, config.recipe, dataset.modalities, classes, seed, gradient)
     check_attack(config, method)
+    check_late(config, method)
     check_privacy(config, method)
     return method
 

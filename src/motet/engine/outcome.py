@@ -12,6 +12,8 @@ from motet.nets.network import State
 from motet.wire.told import Told
 from motet.wire.upload import Upload
 
+KINDS = ("model", "prototypes", "scores", "drift")
+
 
 @dataclass
 class Outcome:
@@ -25,6 +27,8 @@ class Outcome:
     told : Told
         Of their samples' quality.
     private : dict of client to State
+    weight : float
+        What each of them counts for, besides its samples; below 1 where it is late.
     """
 
     clients: list[int]
@@ -35,6 +39,15 @@ class Outcome:
     scores: Upload | None = None
     drift: Upload | None = None
     private: dict[int, State] = field(default_factory=dict)
+    weight: float = 1.0
+
+    def messages(self, place: int) -> dict[str, bytes]:
+        """Return the messages of one client, by kind."""
+        every = {kind: getattr(self, kind) for kind in KINDS}
+        made = {kind: upload.message(place) for kind, upload in every.items() if upload is not None}
+        if self.told.message is not None and self.told.lengths[place]:
+            made["quality"] = self.told.message(place)
+        return {kind: message for kind, message in made.items() if message}
 
     def of(self, places: NDArray[np.int64]) -> Outcome:
         """Return what some of the clients leave, their places ascending."""
@@ -52,4 +65,5 @@ class Outcome:
             scores=sent(self.scores),
             drift=sent(self.drift),
             private={client: state for client, state in self.private.items() if client in clients},
+            weight=self.weight,
         )

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import torch
@@ -18,7 +19,9 @@ from motet.engine.evaluate import Evaluator
 from motet.engine.federation import Federation
 from motet.engine.gate import Gate
 from motet.engine.interrupt import Stop, stop_on_signal
+from motet.engine.late import Late
 from motet.engine.outcome import Outcome
+from motet.engine.parcel import Parcel, come, under_way
 from motet.engine.participants import DROPPED_OUT, dropouts, participants
 from motet.engine.private import Private
 from motet.engine.server import Server
@@ -63,6 +66,7 @@ class Rounds:
         attackers, privacy = Attackers(config, method, federation.clients), federation.privacy
         self.client = Client(config, method, assessor, attackers, privacy)
         self.server = Server(config, method, assessor, federation.clients, privacy)
+        self.late = Late(config, self.client)
         self.evaluator = Evaluator(federation, self.client)
         self.samples = int(federation.population.held.max())
         self.blocks = {m: list(method.network.blocks[m]) for m in method.modalities}
@@ -121,10 +125,11 @@ class Rounds:
             broadcast = self.server.broadcast(before)
             gate = self._gate(broadcast.shared["model"], chosen)
             outcomes = tally.over(gate.over(self.trainer.train(number, staying, broadcast, before.private)))
-            used, kept = before.used.copy(), list[int]()
-            joined, memory = self.server.join(
-                before, number, _keeping(_stoppable(outcomes, stop), number, used, before.private, kept), ledger
-            )
+            laid, used, kept = list[Parcel](), before.used.copy(), list[int]()
+            in_time = self.late.aside(_stoppable(outcomes, stop), number, self.late.among(staying, number), laid)
+            in_time = _keeping(in_time, number, used, before.private, kept)
+            arriving = self.late.arriving(before.under_way, number, before.shared["model"], ledger)
+            joined, memory = self.server.join(before, number, chain(in_time, arriving), ledger)
             broadcast.enter(ledger, times=self.received(chosen))
         online = before.online
         state = replace(
@@ -134,6 +139,7 @@ class Rounds:
             memory=memory,
             private=before.private.after(kept),
             used=used,
+            under_way=under_way(before.under_way, number) + laid,
             ledger=ledger,
             online=Online(online.hits + tally.hits, online.loss + tally.online_loss, online.samples + tally.arrivals),
             flags=tally.flags,
@@ -145,7 +151,9 @@ class Rounds:
             sent = self._make_ternary(state)
             found = {**self._evaluate(state), "broadcast": sent, "epsilon": self._spent(number)}
             stop.check()
-        refused = _together(gate.refused, self.lost(), {DROPPED_OUT: {str(k): 1 for k in gone}})
+        found["late"] = len(come(before.under_way, number))
+        dropped_out = {DROPPED_OUT: {str(k): 1 for k in gone}}
+        refused = _together(gate.refused, self.lost(), dropped_out, self.late.refused(before.under_way, number))
         return state, tally.line(number, found, ledger, before.ledger, joined.get("prototypes"), refused)
 
     def _gate(self, model: State, asked: list[int]) -> Gate:

@@ -67,7 +67,7 @@ class Server:
         Parameters
         ----------
         outcomes : iterable of Outcome
-            In client order; each is used once and then let go.
+            In client order, and late ones after those in time; each is used once and then let go.
         """
         aggregate = self.privacy.aggregate(round) if self.privacy else self.method.aggregate
         accumulator = aggregate.start(self.method.network.block_of)
@@ -118,4 +118,4 @@ class Server:
 
     def _weights(self, outcome: Outcome) -> torch.Tensor:
         sizes = torch.from_numpy(outcome.account.labelled).double()
-        return sizes if self.config.recipe.weights == "samples" else torch.ones_like(sizes)
+        return outcome.weight * (sizes if self.config.recipe.weights == "samples" else torch.ones_like(sizes))

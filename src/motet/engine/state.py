@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from motet.engine.parcel import Parcel
 from motet.engine.private import Private
 from motet.errors import InputError
 from motet.learn import prototypes as proto
@@ -70,6 +71,8 @@ class ServerState:
         What stays on devices between rounds.
     used : int64 (K,)
         The last round of each client in which its answer was used; 0 if there was none.
+    under_way : list of Parcel
+        What clients sent that has not come yet.
     ledger : Ledger
     online : Online
     flags : FlagScores
@@ -92,6 +95,7 @@ class ServerState:
     private: Private
     used: NDArray[np.int64]
     memory: State = field(default_factory=dict)
+    under_way: list[Parcel] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
     online: Online = field(default_factory=Online)
     flags: FlagScores = field(default_factory=FlagScores)
@@ -110,10 +114,16 @@ class ServerState:
         tensors["used"] = torch.from_numpy(self.used)
         tensors |= {f"private/{name}": value for name, value in self.private.to_tensors().items()}
         tensors |= {f"memory/{name}": value for name, value in self.memory.items()}
+        tensors |= {
+            f"under_way/{place}/{kind}": torch.frombuffer(bytearray(message), dtype=torch.uint8)
+            for place, parcel in enumerate(self.under_way)
+            for kind, message in parcel.messages.items()
+        }
         tensors |= {f"flags/{m}": torch.from_numpy(counts) for m, counts in self.flags.counts.items()}
         return tensors, {
             "round": self.round,
             "kinds": list(self.shared),
+            "under_way": [parcel[:-1] for parcel in self.under_way],
             "up": dict(self.ledger.up),
             "down": dict(self.ledger.down),
             "online": [self.online.hits, self.online.loss, self.online.samples],
@@ -139,6 +149,7 @@ class ServerState:
         flags: dict[str, np.ndarray] = {}
         memory: State = {}
         used = expected.used
+        under_way = [Parcel(n, due, k, labelled, {}) for n, due, k, labelled in rest["under_way"]]
         for name, value in tensors.items():
             group, _, rest_of_name = name.partition("/")
             if group == "used":
@@ -154,6 +165,9 @@ class ServerState:
                 private[rest_of_name] = value
                 continue
             kind, _, key = rest_of_name.partition("/")
+            if group == "under_way":
+                under_way[int(kind)].messages[key] = value.numpy().tobytes()
+                continue
             shared[kind][key] = value
         _check_origin(rest["origin"], expected.origin)
         _check_same(shared["model"], expected.shared["model"])
@@ -163,6 +177,7 @@ class ServerState:
             memory=memory,
             private=expected.private.filled(private),
             used=used,
+            under_way=under_way,
             ledger=Ledger(Counter(rest["up"]), Counter(rest["down"])),
             online=Online(*rest["online"]),
             flags=FlagScores(flags),

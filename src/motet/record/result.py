@@ -185,6 +185,7 @@ class Round(_Record):
         default=None,
         description="modality -> Euclidean norm of the update sent for it, mean over the clients that sent one",
     )
+    late: int = Field(default=0, description="uploads of earlier rounds that came in this one")
     refused: Refused = Field(default={}, description="as in the result, in this round")
 
 
@@ -210,7 +211,8 @@ class Result(_Record):
     privacy: Privacy | None = Field(default=None, description="null where no noise was added")
     refused: Refused = Field(
         default={},
-        description="reason -> client -> uploads that were refused; they count nowhere else but in the bytes sent down",
+        description="reason -> client -> uploads that were refused; they count nowhere else but in the bytes sent "
+        "down, and those that came too late in the bytes sent up and among the clients that trained",
     )
     history: list[Round]
 

@@ -13,9 +13,9 @@ from motet.engine.flower import figures
 from motet.engine.flower.letter import Letter
 from motet.engine.outcome import Outcome
 from motet.engine.population import Population
+from motet.engine.reading import read
 from motet.engine.state import Shared
 from motet.errors import MotetError
-from motet.wire.told import NOTHING
 
 NONSENSE = "what it tells for the record makes no sense"
 
@@ -47,8 +47,10 @@ class Reader:
         account = self._account(header.get("account"), clients)
         if not set(letter.messages) <= {f"{k}/{kind}" for k in clients for kind in self._kinds(round)}:
             raise MotetError("it has sent messages of clients, or of a kind, that it was not asked for")
+        sent = {k: _of(letter.messages, k) for k in clients}
         return account, [
-            self._outcome(k, account.of(np.array([place])), letter.messages, shared) for place, k in enumerate(clients)
+            read(self.client, k, account.of(np.array([place])), sent[k], shared["model"])
+            for place, k in enumerate(clients)
         ]
 
     def _kinds(self, round: int) -> list[str]:  # noqa: A002
@@ -83,24 +85,11 @@ class Reader:
             raise MotetError(NONSENSE)
         return account
 
-    def _outcome(self, k: int, account: Account, sent: Mapping[str, bytes], shared: Shared) -> Outcome:
-        """Return what a client has sent, read as far as it can be."""
-        expected = self.client.expected
 
-        def of(kind: str) -> bytes | None:
-            return sent.get(f"{k}/{kind}")
-
-        model, prototypes, scores, drift, told = map(of, ("model", "prototypes", "scores", "drift", "quality"))
-        update = None if model is None else expected.received("model", model)
-        return Outcome(
-            clients=[k],
-            account=account,
-            told=NOTHING if told is None else expected.received_told(told),
-            model=None if update is None else self.client.sender.heard(update, shared["model"]),
-            prototypes=None if prototypes is None else expected.received_prototypes(prototypes),
-            scores=None if scores is None else expected.received("scores", scores),
-            drift=None if drift is None else expected.received("drift", drift),
-        )
+def _of(messages: Mapping[str, bytes], client: int) -> dict[str, bytes]:
+    """Return the messages of one client, by kind."""
+    start = f"{client}/"
+    return {name.removeprefix(start): own for name, own in messages.items() if name.startswith(start)}
 
 
 def _samples(scores: np.ndarray, clients: int) -> np.ndarray:

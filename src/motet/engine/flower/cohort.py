@@ -20,7 +20,6 @@ from motet.engine.choice import rule
 from motet.engine.client import Client
 from motet.engine.federation import fit, method_of, standardised, streams_of, views_of
 from motet.engine.flower.figures import joined
-from motet.engine.outcome import Outcome
 from motet.engine.population import ownership
 from motet.engine.standardisation import read_scale, write_sums
 from motet.engine.state import Broadcast, Shared
@@ -31,8 +30,6 @@ from motet.record.result import Engine
 from motet.stream.assessment import assessor_for
 from motet.wire.codec import parse
 from motet.wire.message import decode
-
-KINDS = ("model", "prototypes", "scores", "drift")
 
 
 @dataclass(frozen=True)
@@ -176,18 +173,9 @@ class Cohort:
         for outcome in self.trainer.train(round, clients, Broadcast(dict(messages), shared), private):
             accounts.append(outcome.account)
             for place, client in enumerate(outcome.clients):
-                sent |= {f"{client}/{kind}": message for kind, message in _messages(outcome, place).items()}
+                sent |= {f"{client}/{kind}": message for kind, message in outcome.messages(place).items()}
             kept |= {k: {n: value.clone() for n, value in state.items()} for k, state in outcome.private.items()}
         return joined(accounts, list(self.dataset.modalities)), sent, kept
-
-
-def _messages(outcome: Outcome, place: int) -> dict[str, bytes]:
-    """Return the messages of one client, by kind."""
-    every = {kind: getattr(outcome, kind) for kind in KINDS}
-    made = {kind: upload.message(place) for kind, upload in every.items() if upload is not None}
-    if outcome.told.message is not None and outcome.told.lengths[place]:
-        made["quality"] = outcome.told.message(place)
-    return {kind: message for kind, message in made.items() if message}
 
 
 def _own_clients(dataset: Dataset) -> Partition:

@@ -126,6 +126,8 @@ def fitted(config: Config, dataset: Dataset) -> tuple[Dataset, Method]:
         raise InputError("--engine measure is for `motet run`: a node chooses by the rule, or as --engine says")
     if config.clients.client_dropout:
         raise InputError("--client-dropout is for `motet run`: over a network devices drop out by themselves")
+    if config.network.upload_delay:
+        raise InputError("--upload-delay is for `motet run`: over a network uploads are late by themselves")
     return dataset, method
 
 

@@ -18,9 +18,12 @@ class Aggregate:
     ----------
     personal : bool
         Whether clients keep parameters of their own from round to round.
+    weighs : bool
+        Whether a client of a smaller weight counts for less.
     """
 
     personal: ClassVar[bool] = False
+    weighs: ClassVar[bool] = False
 
     def receive(self, model: State, private: State) -> State:
         """Return the parameters that a client starts from."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ class Clip(OfAll):
     """
 
     bound: Positive | None = None
+
+    weighs: ClassVar[bool] = True
 
     def steps(self, kept: Kept) -> State:
         clients = kept.holders(kept.names)

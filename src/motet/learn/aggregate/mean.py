@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -23,6 +24,8 @@ class Sums:
 @dataclass(frozen=True)
 class Mean(Aggregate):
     """w + sum_k n_k delta_k / sum_k n_k, over the clients that hold the key; a key that nobody holds stays."""
+
+    weighs: ClassVar[bool] = True
 
     def start(self, block_of: Mapping[str, str]) -> Sums:
         return Sums()

@@ -6,7 +6,7 @@ The formulas are Motet's reading of a paper that gives the idea, after its ances
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -50,6 +50,8 @@ class SSCA(OfAll):
     agreement: Annotated[float, Field(ge=-1, le=1)] = 0.1
     denominator: Literal["mass", "agree"] = "mass"
     cap: bool = True
+
+    weighs: ClassVar[bool] = True
 
     def steps(self, kept: Kept) -> State:
         found: State = {}

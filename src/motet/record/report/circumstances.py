@@ -17,3 +17,14 @@ def labels(config: Settings, impaired: bool) -> str:
     parts += [f"{count(delay, 'round')} late"] if delay else []
     parts += [f"{percent(noise, 0)} of them wrong"] if noise else []
     return f"{', '.join(parts)}." if parts and impaired else ""
+
+
+def late_uploads(config: Settings) -> str:
+    """Say what comes late and what becomes of it; nothing where nothing does."""
+    delay = config.get("upload_delay", 0)
+    if not delay:
+        return ""
+    dropped = config.get("late_uploads") == "drop"
+    then = "dropped" if dropped else f"counted 1 / {1 + delay}"
+    share = percent(config.get("late_share", 1), 0)
+    return f"{share} of the uploads come {count(delay, 'round')} after they were made, and are {then}."

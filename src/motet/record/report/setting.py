@@ -48,6 +48,7 @@ def setting(results: Sequence[Result], config: Settings) -> list[tuple[str, str]
         ("Hostile", _hostile(results)),
         ("Stream", _stream(config)),
         ("Labels", circumstances.labels(config, bool(impaired))),
+        ("Late uploads", circumstances.late_uploads(config)),
         ("Network", _network(first, config)),
         ("Training", _training(first, config)),
         ("Missing", _imbalance(config, "missing", bool(impaired))),
