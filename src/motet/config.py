@@ -224,6 +224,10 @@ class NetworkSettings(Settings):
     late_uploads: Literal["weigh", "drop"] = Field(
         "weigh", description="what late uploads are for: weigh (they count 1 / (1 + delay)) or drop (nothing)"
     )
+    link_rate: Positive | None = Field(
+        None, description="kB/s of every device's link, each way; adds up its time and slows nothing [default: no link]"
+    )
+    link_latency: NotNegative = Field(0.0, description="seconds that a message takes on the link besides")
 
 
 class RunSettings(Settings):

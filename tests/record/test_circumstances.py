@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from motet.config import configure
-from motet.record.report.circumstances import labels, late_uploads
+from motet.record.report.circumstances import labels, late_uploads, link
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,10 @@ def test_labels(given: dict[str, Any], words: str) -> None:
 )
 def test_late_uploads(given: dict[str, Any], words: str) -> None:
     assert late_uploads(configure(given).flat()) == words
+
+
+def test_link() -> None:
+    assert link(configure({}).flat()) == ""
+    assert link(configure({"link_rate": 12.5, "link_latency": 0.5}).flat()).startswith(
+        "12.5 kB/s each way and 0.5 s latency; "
+    )

@@ -8,6 +8,7 @@ import torch
 from motet.config import Config, RecipeSettings
 from motet.data.dataset import TEST, TRAIN, VALIDATION, ArrayDataset, Dataset
 from motet.data.partition import Partition
+from motet.engine.link import check_link
 from motet.errors import InputError, unknown
 from motet.learn.family import check_name
 from motet.learn.method import Method
@@ -54,6 +55,7 @@ def check_settings(config: Config, dataset: Dataset) -> None:
             "nothing after --calibration-rounds: use --degraded-granularity round, or a buffer"
         )
     _check_server(config.recipe)
+    check_link(config)
     _check_degradation(config, dataset)
     if config.run.device != "cpu":
         _check_device(config.run.device)

@@ -41,6 +41,13 @@ class Outcome:
     private: dict[int, State] = field(default_factory=dict)
     weight: float = 1.0
 
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Bytes that each client sends, (K,)."""
+        every = [getattr(self, kind) for kind in KINDS]
+        sent = [self.told.lengths, *(own.lengths for own in every if own is not None)]
+        return np.asarray(np.sum(sent, axis=0, dtype=np.int64))
+
     def messages(self, place: int) -> dict[str, bytes]:
         """Return the messages of one client, by kind."""
         every = {kind: getattr(self, kind) for kind in KINDS}

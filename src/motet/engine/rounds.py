@@ -20,6 +20,7 @@ from motet.engine.federation import Federation
 from motet.engine.gate import Gate
 from motet.engine.interrupt import Stop, stop_on_signal
 from motet.engine.late import Late
+from motet.engine.link import Link
 from motet.engine.outcome import Outcome
 from motet.engine.parcel import Parcel, come, under_way
 from motet.engine.participants import DROPPED_OUT, dropouts, participants
@@ -125,9 +126,10 @@ class Rounds:
             broadcast = self.server.broadcast(before)
             gate = self._gate(broadcast.shared["model"], chosen)
             outcomes = tally.over(gate.over(self.trainer.train(number, staying, broadcast, before.private)))
+            link = Link(self.config.network)
             laid, used, kept = list[Parcel](), before.used.copy(), list[int]()
             in_time = self.late.aside(_stoppable(outcomes, stop), number, self.late.among(staying, number), laid)
-            in_time = _keeping(in_time, number, used, before.private, kept)
+            in_time = _keeping(link.over(in_time), number, used, before.private, kept)
             arriving = self.late.arriving(before.under_way, number, before.shared["model"], ledger)
             joined, memory = self.server.join(before, number, chain(in_time, arriving), ledger)
             broadcast.enter(ledger, times=self.received(chosen))
@@ -151,6 +153,7 @@ class Rounds:
             sent = self._make_ternary(state)
             found = {**self._evaluate(state), "broadcast": sent, "epsilon": self._spent(number)}
             stop.check()
+        found["link_s"] = link.seconds(sum(map(len, broadcast.messages.values())), len(chosen))
         found["late"] = len(come(before.under_way, number))
         dropped_out = {DROPPED_OUT: {str(k): 1 for k in gone}}
         refused = _together(gate.refused, self.lost(), dropped_out, self.late.refused(before.under_way, number))

@@ -125,6 +125,7 @@ class Tally:
             broadcast=found.get("broadcast"),
             epsilon=found.get("epsilon"),
             update_norm={m: total / self.senders[m] for m, total in self.norms.items() if self.senders[m]},
+            link_s=found.get("link_s"),
             late=found.get("late", 0),
             refused={reason: dict(clients) for reason, clients in refused.items()},
         )

@@ -94,11 +94,14 @@ class Device(_Record):
 
 
 class Time(_Record):
-    """Wall-clock time; the only part of a result that differs between two identical runs."""
+    """Wall-clock time, the only part of a result that differs between two identical runs; and that of a link."""
 
     train_s: float
     evaluate_s: float
     samples_per_s: float | None = Field(description="training samples x epochs / train_s, the first round left out")
+    link_s: float | None = Field(
+        default=None, description="on the devices' link, by the lengths of messages, over all rounds; null without one"
+    )
 
 
 class Engine(_Record):
@@ -184,6 +187,9 @@ class Round(_Record):
     update_norm: dict[str, float] | None = Field(
         default=None,
         description="modality -> Euclidean norm of the update sent for it, mean over the clients that sent one",
+    )
+    link_s: float | None = Field(
+        default=None, description="seconds that the round takes on the devices' link; null without one"
     )
     late: int = Field(default=0, description="uploads of earlier rounds that came in this one")
     refused: Refused = Field(default={}, description="as in the result, in this round")

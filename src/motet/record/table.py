@@ -105,6 +105,7 @@ def run_rows(result: Result) -> list[tuple[str, str]]:
         ("sent by the server", size(result.bytes.down) + _kinds(result.bytes.down_by_kind)),
         ("kept on a device", f"{size(sum(_kept(result)))} at most"),
         ("time", f"{duration(result.time.train_s)} training, {duration(result.time.evaluate_s)} evaluating"),
+        *([("time on the link", duration(result.time.link_s))] if result.time.link_s is not None else []),
     ]
 
 
@@ -161,8 +162,14 @@ def _row(name: str, runs: Sequence[Result], pair: Paired | None, reach: str) -> 
         online=percent(online),
         sent=size(fmean(run.bytes.up for run in runs)),
         reach=reach,
-        time=duration(fmean(run.time.train_s for run in runs)),
+        time=_time(runs),
     )
+
+
+def _time(runs: Sequence[Result]) -> str:
+    link = mean_known([run.time.link_s for run in runs])
+    training = duration(fmean(run.time.train_s for run in runs))
+    return training if link is None else f"{training} (link {duration(link)})"
 
 
 def _mean(runs: Sequence[Result], figure: Callable[[Result], float]) -> str:

@@ -128,6 +128,8 @@ def fitted(config: Config, dataset: Dataset) -> tuple[Dataset, Method]:
         raise InputError("--client-dropout is for `motet run`: over a network devices drop out by themselves")
     if config.network.upload_delay:
         raise InputError("--upload-delay is for `motet run`: over a network uploads are late by themselves")
+    if config.network.link_rate is not None:
+        raise InputError("--link-rate is for `motet run`: over a network the link is what it is")
     return dataset, method
 
 

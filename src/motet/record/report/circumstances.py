@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from motet.record.wording import count, percent
+from motet.record.wording import count, number, percent
 
 Settings = Mapping[str, Any]
 
@@ -28,3 +28,13 @@ def late_uploads(config: Settings) -> str:
     then = "dropped" if dropped else f"counted 1 / {1 + delay}"
     share = percent(config.get("late_share", 1), 0)
     return f"{share} of the uploads come {count(delay, 'round')} after they were made, and are {then}."
+
+
+def link(config: Settings) -> str:
+    """Say how fast the devices' link is; nothing where there is none."""
+    if config.get("link_rate") is None:
+        return ""
+    return (
+        f"{number(config['link_rate'])} kB/s each way and {number(config.get('link_latency', 0))} s latency; its time "
+        "is by the lengths of messages, and training is no part of it."
+    )

@@ -49,6 +49,7 @@ def setting(results: Sequence[Result], config: Settings) -> list[tuple[str, str]
         ("Stream", _stream(config)),
         ("Labels", circumstances.labels(config, bool(impaired))),
         ("Late uploads", circumstances.late_uploads(config)),
+        ("Link", circumstances.link(config)),
         ("Network", _network(first, config)),
         ("Training", _training(first, config)),
         ("Missing", _imbalance(config, "missing", bool(impaired))),
