@@ -24,7 +24,7 @@ PROMISED = [
     "lr_schedule", "privacy", "epsilon", "delta", "noise_multiplier", "update_clip", "prototype_clip",
     "label_rate", "label_delay",
     "label_noise", "client_dropout", "upload_delay", "late_share", "late_uploads",
-    "link_rate", "link_latency",
+    "link_rate", "link_latency", "drift_at", "drift_kind",
     *(f"{what}_{name}" for what in ("missing", "degraded") for name in IMBALANCE),
 ]  # fmt: skip
 
@@ -59,6 +59,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "client_dropout": RATES,
     "upload_delay": st.integers(0, 9),
     "late_share": RATES,
+    "drift_at": st.lists(COUNTS, max_size=3),
+    "drift_kind": st.sampled_from(["gain", "classes"]),
     "link_rate": st.none() | POSITIVE,
     "link_latency": st.floats(0, 100),
     "late_uploads": st.sampled_from(["weigh", "drop"]),
@@ -144,6 +146,8 @@ def test_missing_and_degraded_are_set_apart() -> None:
         ("client_dropout", 0.0),
         ("upload_delay", 0),
         ("late_share", 1.0),
+        ("drift_at", []),
+        ("drift_kind", "gain"),
         ("link_rate", None),
         ("link_latency", 0.0),
         ("late_uploads", "weigh"),
@@ -190,7 +194,7 @@ def test_keys_and_values_may_be_typed_as_text(chosen: dict[str, Any], hyphens: b
     def typed(value: Any) -> str:
         if isinstance(value, dict):
             return ",".join(f"{m}={number!r}" for m, number in value.items())
-        return ",".join(value) if isinstance(value, list) else str(value)
+        return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
     chosen = {key: value for key, value in chosen.items() if value is not None}
     text = {key.replace("_", "-") if hyphens else key: typed(value) for key, value in chosen.items()}

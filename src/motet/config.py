@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from motet.errors import InputError, unknown
-from motet.values import AtLeastOne, Attack, Count, Levels, Names, NotNegative, Pattern, Positive, Rate, Samples
+from motet.values import AtLeastOne, Attack, Count, Levels, Names, NotNegative, Pattern, Positive, Rate, Rounds, Samples
 
 
 class Settings(BaseModel):
@@ -143,6 +143,10 @@ class StreamSettings(Settings):
     buffer: Samples = Field("all", description="samples a device keeps, or all: its whole share, no arrivals")
     arrivals: Count = Field(20, description="samples that arrive per round")
     order: Literal["time", "shuffled"] = Field("time", description="order of arrival; time where the data has it")
+    drift_at: Rounds = Field([], description="rounds in which what arrives changes, such as 10,20")
+    drift_kind: Literal["gain", "classes"] = Field(
+        "gain", description="what changes: gain (of a sensor of each client) or classes (which half comes first)"
+    )
 
 
 class LabelSettings(Settings):

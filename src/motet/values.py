@@ -33,6 +33,7 @@ def _size(value: object) -> object:
 
 Names = Annotated[list[str], BeforeValidator(_listed)]
 Levels = Annotated[dict[str, NotNegative], BeforeValidator(_assigned)]
+Rounds = Annotated[list[Count], BeforeValidator(_listed)]
 Samples = Annotated[Count | Literal["all"], BeforeValidator(_size)]
 Attack = Literal["sign-flip", "scaled", "label-flip", "prototype-poisoning", "colluding", "noise"]
 Pattern = Literal["independent", "correlated", "persistent", "bursty", "alternating"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from motet.config import configure
-from motet.record.report.circumstances import labels, late_uploads, link
+from motet.record.report.circumstances import drift, labels, late_uploads, link
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,18 @@ def test_link() -> None:
     assert link(configure({"link_rate": 12.5, "link_latency": 0.5}).flat()).startswith(
         "12.5 kB/s each way and 0.5 s latency; "
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, ""),
+        ({"drift_at": "7"}, " From round 7 on one sensor of each client has another gain."),
+        (
+            {"drift_at": [20, 10], "drift_kind": "classes"},
+            " From rounds 10 and 20 on another half of the classes arrives first.",
+        ),
+    ],
+)
+def test_drift(given: dict[str, Any], words: str) -> None:
+    assert drift(configure(given).flat()) == words

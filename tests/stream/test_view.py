@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from motet.engine.watch import Watch
 from motet.errors import InputError
 from motet.learn.recipe import resolve
 from motet.stream.arrivals import Stream
+from motet.stream.drift import Gains
 from motet.stream.imbalance import Imbalance
 from motet.stream.labels import Labels
 from motet.stream.view import View, Views, blank, impair_test, whole
@@ -62,6 +64,7 @@ def views(
     clean_rounds: int = 0,
     seed: int = 0,
     labels: dict[str, Any] | None = None,
+    gains: Sequence[int] = (),
 ) -> Views:
     """Share a dataset out to clients, each with the same number of samples."""
     share = len(dataset.y) // 6  # however many clients there are
@@ -76,6 +79,7 @@ def views(
         Imbalance("degraded", ImbalanceSettings(**degraded or {}), names, clients, seed),
         DegradationSettings(degradation=degradation, degradation_strength=strength),
         Labels(LabelSettings(**labels or {}), len(dataset.classes), seed),
+        Gains(gains, ownership(dataset, list(streams.values())), seed),
         clean_rounds,
         seed,
     )

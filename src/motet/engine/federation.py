@@ -24,6 +24,7 @@ from motet.engine.standardisation import read_sums, scale_of, write_scale, write
 from motet.engine.watch import Watch
 from motet.learn.method import Method, build_method
 from motet.stream.arrivals import Stream, arrival_order
+from motet.stream.drift import Gains, changes, favoured, measured
 from motet.stream.imbalance import Imbalance
 from motet.stream.labels import Labels
 from motet.stream.view import View, Views, impair_test
@@ -192,10 +193,11 @@ def standardised(config: Config, dataset: Dataset, scaler: Scale) -> Dataset:
 
 def streams_of(dataset: Dataset, shares: Mapping[int, Indices], config: Config) -> dict[int, Stream]:
     """Return the streams of clients, from the samples that each has."""
-    seed = config.run.seed
+    seed, settings, classes = config.run.seed, config.stream, len(dataset.classes)
+    orders = {k: arrival_order(dataset, share, settings, seed, k) for k, share in shares.items()}
     return {
-        k: Stream(arrival_order(dataset, share, config.stream, seed, k), config.stream, seed, k)
-        for k, share in shares.items()
+        k: Stream(order, settings, seed, k, favoured(settings, dataset.y[order], classes, seed))
+        for k, order in orders.items()
     }
 
 
@@ -204,7 +206,8 @@ def views_of(config: Config, dataset: Dataset, streams: dict[int, Stream], owned
     missing, degraded = imbalances(config, list(dataset.modalities), len(owned))
     clean, seed = config.assessment.calibration_rounds, config.run.seed
     labels = Labels(config.labels if config.recipe.impaired else LabelSettings(), len(dataset.classes), seed)
-    return Views(dataset, streams, owned, missing, degraded, config.degradation, labels, clean, seed)
+    gains = Gains(changes(config.stream, "gain") if config.recipe.impaired else [], owned & measured(dataset), seed)
+    return Views(dataset, streams, owned, missing, degraded, config.degradation, labels, gains, clean, seed)
 
 
 def check(config: Config, dataset: Dataset) -> None:

@@ -13,6 +13,7 @@ from motet.errors import InputError, unknown
 from motet.learn.family import check_name
 from motet.learn.method import Method
 from motet.stream.degradation import degradations
+from motet.stream.drift import changes, measured
 from motet.wire.codec import parse
 
 
@@ -45,6 +46,12 @@ def check_settings(config: Config, dataset: Dataset) -> None:
             f"--label-delay {config.labels.delay} counts rounds from a sample's arrival, and with --buffer all none "
             "arrives: give a buffer of so many samples, or leave the delay out"
         )
+    if config.stream.buffer == "all" and config.stream.drift_at:
+        raise InputError(
+            "--drift-at changes what arrives, and with --buffer all nothing does: give a buffer of so many samples"
+        )
+    if changes(config.stream, "gain") and not measured(dataset).any():
+        raise InputError(f"--drift-kind gain needs a sensor, and {dataset.name} has tokens alone: use classes")
     if (
         config.stream.buffer == "all"
         and config.degraded.granularity == "sample"

@@ -7,6 +7,8 @@ stream has no state to save.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,14 +29,23 @@ class Stream:
     settings : StreamSettings
     seed, client : int
         Key of the reshuffles.
+    favoured : mapping of round to bool (n,), optional
+        Which of the share come first, of all that has not arrived by a round, from then on.
     """
 
-    def __init__(self, share: Indices, settings: StreamSettings, seed: int, client: int) -> None:
-        self.share, self.seed, self.client = share, seed, client
+    def __init__(
+        self,
+        share: Indices,
+        settings: StreamSettings,
+        seed: int,
+        client: int,
+        favoured: Mapping[int, NDArray[np.bool_]] | None = None,
+    ) -> None:
+        self.share, self.seed, self.client, self.favoured = share, seed, client, dict(favoured or {})
         self.size = len(share) if settings.buffer == "all" else settings.buffer
         self.online = settings.buffer != "all"
         self.per_round = settings.arrivals if self.online else 0
-        self._reshuffled: dict[int, Indices] = {}  # the last two, which successive rounds ask for again
+        self._pools: dict[int, Indices] = {}  # the last two, which successive rounds ask for again
         self.first_fill = min(self.size, len(share) // 2) if self.online else len(share)
 
     def entered(self, round: int) -> int:  # noqa: A002
@@ -76,21 +87,34 @@ class Stream:
         """Return the dataset's indices of samples by serial number."""
         n = len(self.share)
         if serials.max(initial=0) < n:
-            return self.share[serials]
+            return self._pool(0)[serials]
         pool, place = np.divmod(serials, n)
         index = np.empty_like(serials)
         for number in np.unique(pool):
             chosen = pool == number
-            order = self.share if number == 0 else self.share[self._reshuffle(int(number))]
-            index[chosen] = order[place[chosen]]
+            index[chosen] = self._pool(int(number))[place[chosen]]
         return index
 
-    def _reshuffle(self, pool: int) -> Indices:
-        if pool not in self._reshuffled:
-            order = permutation(self.seed, "reshuffle", len(self.share), round=pool, client=self.client)
-            latest = max(self._reshuffled, default=pool)
-            self._reshuffled = {p: o for p, o in self._reshuffled.items() if p == latest} | {pool: order}
-        return self._reshuffled[pool]
+    def _pool(self, number: int) -> Indices:
+        """Return the dataset's indices of the share as it arrives for the first, or another, time."""
+        if number == 0 and not self.favoured:
+            return self.share
+        if number not in self._pools:
+            order = np.arange(len(self.share))
+            if number > 0:
+                order = permutation(self.seed, "reshuffle", len(self.share), round=number, client=self.client)
+            latest = max(self._pools, default=number)
+            kept = {p: own for p, own in self._pools.items() if p == latest}
+            self._pools = kept | {number: self.share[self._drifted(order, number * len(self.share))]}
+        return self._pools[number]
+
+    def _drifted(self, order: Indices, before: int) -> Indices:
+        """Return an order with the favoured first among what has not arrived; `before`: the serial of its first."""
+        for at, first in sorted(self.favoured.items()):
+            gone = max(0, self.entered(at - 1) - before)
+            left = order[gone:]
+            order = np.concatenate([order[:gone], left[np.argsort(~first[left], kind="stable")]])
+        return order
 
 
 def arrival_order(dataset: Dataset, share: Indices, settings: StreamSettings, seed: int, client: int) -> Indices:

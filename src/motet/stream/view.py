@@ -13,6 +13,7 @@ from motet.data.dataset import Arrays, Dataset, Flags, Indices, Modality, Sample
 from motet.random import generator, uniform
 from motet.stream.arrivals import Serials, Stream
 from motet.stream.degradation import degradations, degrade
+from motet.stream.drift import Gains, scaled
 from motet.stream.imbalance import NONE, Hits, Imbalance
 from motet.stream.labels import Labels
 from motet.stream.reference import UNLABELLED
@@ -118,6 +119,7 @@ class Views:
     missing, degraded : Imbalance
     degradation : DegradationSettings
     labels : Labels
+    gains : Gains
     clean_rounds : int
         First rounds in which nothing is degraded (devices are checked when installed).
     seed : int
@@ -132,11 +134,13 @@ class Views:
         degraded: Imbalance,
         degradation: DegradationSettings,
         labels: Labels,
+        gains: Gains,
         clean_rounds: int,
         seed: int,
     ) -> None:
         self.dataset, self.streams, self.owned = dataset, streams, owned
-        self.missing, self.degraded, self.degradation, self.labels = missing, degraded, degradation, labels
+        self.missing, self.degraded, self.degradation = missing, degraded, degradation
+        self.labels, self.gains = labels, gains
         self.clean_rounds, self.seed = clean_rounds, seed
         self.names = list(dataset.modalities)
         kinds = [spec.kind for spec in dataset.modalities.values()]
@@ -154,7 +158,7 @@ class Views:
         present = self._after_missing(held, recorded)
         there = recorded if self.faults_stay else present
         hit = self._degraded_hits(held, there & self.degradable)
-        x = self.dataset.take(indices)
+        x = self._recorded(held, indices)
         degraded = {}
         for i, m in enumerate(self.names):
             degraded[m] = (hit == i) & present[:, i]
@@ -169,6 +173,14 @@ class Views:
             sizes=held.sizes,
             arrivals=np.array([stream.arrived(round) if stream.online else 0 for stream in streams]),
         )
+
+    def _recorded(self, held: Held, indices: Indices) -> Arrays:
+        """Return samples as the sensors measured them, with the gain that each had then."""
+        x = self.dataset.take(indices)
+        if not self.gains.at:
+            return x
+        gains = [self.gains.of(k, arrived) for k, arrived in zip(held.clients, held.arrived(), strict=True)]
+        return scaled(x, np.concatenate(gains))
 
     def _labels(self, held: Held, y: Integers) -> Integers:
         pieces = zip(held.clients, held.serials, held.arrived(), held.split(y), strict=True)

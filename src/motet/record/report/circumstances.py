@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from motet.record.wording import count, number, percent
+from motet.record.wording import count, listed, number, percent
 
 Settings = Mapping[str, Any]
 
@@ -38,3 +38,14 @@ def link(config: Settings) -> str:
         f"{number(config['link_rate'])} kB/s each way and {number(config.get('link_latency', 0))} s latency; its time "
         "is by the lengths of messages, and training is no part of it."
     )
+
+
+def drift(config: Settings) -> str:
+    """Say when and how what arrives changes; nothing where it does not."""
+    at = config.get("drift_at")
+    if not at:
+        return ""
+    rounds = f"{'round' if len(at) == 1 else 'rounds'} {listed(map(str, sorted(set(at))))}"
+    if config.get("drift_kind") == "classes":
+        return f" From {rounds} on another half of the classes arrives first."
+    return f" From {rounds} on one sensor of each client has another gain."

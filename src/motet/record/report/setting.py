@@ -163,7 +163,8 @@ def _stream(config: Settings) -> str:
     if buffer == "all":
         return "None: every client trains on its whole share in each round."
     arrivals = f", {number(config['arrivals'])} arrive in each round" if _real(config.get("arrivals")) else ""
-    return f"A client keeps its {number(buffer)} latest samples{arrivals}; each is predicted before it is learnt from."
+    kept = f"A client keeps its {number(buffer)} latest samples{arrivals}; each is predicted before it is learnt from."
+    return f"{kept}{circumstances.drift(config)}"
 
 
 def _training(result: Result, config: Settings) -> str:
