@@ -79,6 +79,7 @@ class Line(_Record):
     flags_recall: float | None = None
     separation: float | None = Field(None, description="the lowest silhouette of prototypes after the last round")
     train_s: float | None = Field(None, description="the only figure that another time may be another one")
+    link_s: float | None = Field(None, description="over all rounds, on the link that devices have")
     regret: float | None = Field(None, description="after the last round, in nats")
     regret_slope: float | None = Field(None, description="of log regret over log rounds")
     comparator: str | None = Field(None, description="solved, where the loss is convex, or trained")
@@ -116,6 +117,7 @@ def line_of(cell: Cell, result: Result) -> Line:
         "flags_recall": flags.recall if flags else None,
         "separation": min(separations, default=None),
         "train_s": result.time.train_s,
+        "link_s": result.time.link_s,
     }
     return _line(cell, figures)
 

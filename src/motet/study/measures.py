@@ -74,5 +74,6 @@ MEASURES: dict[str, Measure] = {
     "slope": Measure("slope of log regret", _of("regret_slope"), lambda value: f"{value:.3f}", share=False),
     "sent": Measure("sent", _of("bytes_up"), short_size, share=False),
     "prototypes sent": Measure("prototypes sent", _of("prototype_bytes"), short_size, share=False),
+    "time on the link": Measure("on the link, s", _of("link_s"), lambda value: f"{value:.1f}", share=False),
     "time": Measure("training, s", _of("train_s"), lambda value: f"{value:.1f}", share=False),
 }

@@ -7,6 +7,7 @@ from motet.study.prepared import (
     ablation,
     assessed,
     bits,
+    dynamics,
     missing_rate,
     modalities,
     participation,
@@ -35,6 +36,7 @@ STUDIES: dict[str, Study] = {
         sync,
         unimodal_share,
         participation,
+        dynamics,
         recipes,
         ablation,
     )
