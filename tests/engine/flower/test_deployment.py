@@ -30,6 +30,17 @@ CASES: dict[str, dict[str, Any]] = {
     "t-fedavg": {"recipe": "t-fedavg"},
     "motet": {"recipe": "motet", "missing_rate": 0.5, "participation": 0.5},
     "chain": {"recipe": "fedmchain", "objective": "chain:order=weakest"},
+    "labels": {
+        "recipe": "qqr",
+        "label_rate": 0.6,
+        "label_delay": 1,
+        "label_noise": 0.2,
+        "buffer": 10,
+        "arrivals": 2,
+        "flags": "assessed",
+    },
+    "gain": {"recipe": "partial", "drift_at": [2, 3], "buffer": 6, "arrivals": 2},
+    "classes": {"recipe": "partial", "drift_at": [2, 3], "drift_kind": "classes", "buffer": 6, "arrivals": 2},
     "attacked": {"recipe": "fedavg", "attack": "sign-flip", "hostile_share": 0.3, "aggregate": "median"},
 }
 
