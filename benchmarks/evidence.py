@@ -164,8 +164,8 @@ def page(studies: dict[str, Found]) -> str:
     parts = [
         "# Evidence",
         "What the papers claim, held against full studies that anybody can run again. A claim is *seen* on a panel "
-        "where the paired 95 % interval of the mean over the study's axis lies above zero (or as it says); every number "
-        "is filled in from the data in `docs/evidence`, by `python benchmarks/evidence.py`.",
+        "where the paired 95 % interval of the mean over the study's axis lies above zero (or as it says); every "
+        "number is filled in from the data in `docs/evidence`, by `python benchmarks/evidence.py`.",
         "## Claims",
         *claims(studies),
     ]
