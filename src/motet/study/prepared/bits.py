@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from motet.study.archives import PHONEWATCH, QUICK, SMALL, STREAM, WATCHES, panel
+from motet.study.archives import PHONEWATCH, QUICK, SMALL, STREAM, UCIHAR
 from motet.study.design import Design, Search, Study, Variant
 
 _POINTS = tuple(
@@ -23,7 +23,7 @@ STUDY = Study(
     small=Design(settings={**QUICK, **_OFTEN}, panels=(SMALL,), points=_POINTS[::2], rows=_ROWS, seeds=3),
     full=Design(
         settings={**STREAM, **_OFTEN, "flags": "none"},
-        panels=(panel(WATCHES, missing_modality="body_acc", missing_bias=0.9), PHONEWATCH),
+        panels=(UCIHAR, PHONEWATCH),
         points=_POINTS,
         rows=_ROWS,
         seeds=8,

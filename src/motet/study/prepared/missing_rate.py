@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from motet.study.archives import AVDIGITS, PHONEWATCH, QUICK, SMALL, STREAM, WATCHES, panel, points, recipes
+from motet.study.archives import AVDIGITS, PHONEWATCH, QUICK, SMALL, STREAM, UCIHAR, WATCHES, panel, points, recipes
 from motet.study.design import Design, Search, Study
 
 _PATTERNS = ("independent", "correlated", "persistent", "bursty", "alternating")
@@ -23,8 +23,9 @@ STUDY = Study(
     full=Design(
         settings={**STREAM, "flags": "oracle"},
         panels=(
+            panel(WATCHES, "convolutions, independent", **_ACCELERATION),
             *(
-                panel(WATCHES, pattern, missing_pattern=pattern, missing_length=10, **_ACCELERATION)
+                panel(UCIHAR, pattern, missing_pattern=pattern, missing_length=10, **_ACCELERATION)
                 for pattern in _PATTERNS
             ),
             *(panel(archive, "independent") for archive in (PHONEWATCH, AVDIGITS)),
