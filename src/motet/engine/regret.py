@@ -27,7 +27,7 @@ from motet.learn.sample import Batch
 from motet.measure.accuracy import log_loss
 from motet.measure.regret import places, regret, slope
 from motet.record.regret import Regret
-from motet.stream.view import View
+from motet.stream.view import whole
 
 Floats = NDArray[np.float64]
 
@@ -103,8 +103,7 @@ def arrivals_of(simulation: Simulation, client: Client) -> Arrivals:
     dataset = simulation.dataset
     present = {m: dataset.present[m][every] for m in dataset.modalities}
     nothing = {m: np.zeros(len(every), dtype=bool) for m in dataset.modalities}
-    y, sizes = dataset.y[every], np.array([len(every)])
-    view = View(dataset.take(every), y, present, nothing, labels=y, sizes=sizes, arrivals=sizes)
+    view = whole(dataset.take(every), dataset.y[every], present, nothing)
     samples = client.batch(view, {m: np.ones(len(every)) for m in dataset.modalities})
     return Arrivals(samples, np.split(places_of, np.cumsum([len(own) for own in indices])[:-1]))
 

@@ -28,6 +28,11 @@ class Labels:
     def __init__(self, settings: LabelSettings, classes: int, seed: int) -> None:
         self.settings, self.classes, self.seed = settings, classes, seed
 
+    @property
+    def perfect(self) -> bool:
+        """Whether every sample has the right label at once."""
+        return self.settings == LabelSettings()
+
     def of(self, client: int, serials: Integers, waited: Integers, y: Integers) -> Integers:
         """Return the labels of a client's samples, int64 (n,); `UNLABELLED` where it has none.
 

@@ -183,6 +183,8 @@ class Views:
         return scaled(x, np.concatenate(gains))
 
     def _labels(self, held: Held, y: Integers) -> Integers:
+        if self.labels.perfect:  # when samples arrived takes long to find out, for many clients
+            return y
         pieces = zip(held.clients, held.serials, held.arrived(), held.split(y), strict=True)
         return np.concatenate(
             [self.labels.of(k, serials, held.round - arrived, own) for k, serials, arrived, own in pieces]
