@@ -32,6 +32,7 @@ from motet.engine.trainer import Trainer
 from motet.engine.watch import Watch
 from motet.errors import Interrupted
 from motet.measure.flags import FlagScores
+from motet.measure.meaning import rounding
 from motet.nets.network import State
 from motet.record.folder import Memory, RunFolder
 from motet.record.result import Refused, Round
@@ -155,6 +156,7 @@ class Rounds:
             stop.check()
         found["link_s"] = link.seconds(sum(map(len, broadcast.messages.values())), len(chosen))
         found["late"] = len(come(before.under_way, number))
+        found["rounding"] = rounding(*(own.get("prototypes", {}) for own in (before.shared, broadcast.shared)))
         dropped_out = {DROPPED_OUT: {str(k): 1 for k in gone}}
         refused = _together(gate.refused, self.lost(), dropped_out, self.late.refused(before.under_way, number))
         return state, tally.line(number, found, ledger, before.ledger, joined.get("prototypes"), refused)

@@ -119,7 +119,7 @@ class Tally:
             missing=self.missing,
             degraded=self.degraded,
             flagged={m: self.flagged[m] / self.present[m] for m in self.present if self.present[m]},
-            meaning=_meaning(prototypes),
+            meaning=_meaning(prototypes, found.get("rounding", {})),
             accuracy_alone=found.get("accuracy_alone"),
             dominance=found.get("dominance"),
             broadcast=found.get("broadcast"),
@@ -131,7 +131,7 @@ class Tally:
         )
 
 
-def _meaning(prototypes: State | None) -> Meaning | None:
+def _meaning(prototypes: State | None, rounded: dict[str, float | None]) -> Meaning | None:
     if prototypes is None:
         return None
-    return Meaning(agreement=agreement(prototypes), separation=separation(prototypes))
+    return Meaning(agreement=agreement(prototypes), separation=separation(prototypes), rounding=rounded)

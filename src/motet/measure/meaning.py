@@ -65,6 +65,31 @@ def separation(prototypes: Mapping[str, Tensor]) -> dict[str, float | None]:
     return {m: _silhouette(mean[known[m]], float(prototypes[f"variance/{m}"])) for m, mean in means.items()}
 
 
+def rounding(exact: Mapping[str, Tensor], sent: Mapping[str, Tensor]) -> dict[str, float | None]:
+    """Tell how far each modality's prototypes are off as devices receive them, in few bits.
+
+    The norm of what is rounded off, over that of the prototypes less their mean over classes: it is what tells classes
+    apart that may not be lost.
+
+    Parameters
+    ----------
+    exact, sent : mapping
+        The server's state, as for `agreement`, and what it decodes to on a device.
+
+    Returns
+    -------
+    dict of modality to float or None
+        0 for 32 bits; None with fewer than two known classes, or where all prototypes are equal.
+    """
+    means, received, known = _means(exact), _means(sent), _known(exact)
+    return {m: _share_off(mean[known[m]], received[m][known[m]]) for m, mean in means.items()}
+
+
+def _share_off(mean: Floats, received: Floats) -> float | None:
+    spread = float(np.linalg.norm(mean - mean.mean(axis=0))) if len(mean) > 1 else 0.0
+    return round(float(np.linalg.norm(received - mean)) / spread, DIGITS) if spread else None
+
+
 def _means(prototypes: Mapping[str, Tensor]) -> dict[str, Floats]:
     names = [name for name in prototypes if name.startswith("mean/")]
     return {name.removeprefix("mean/"): prototypes[name].numpy().astype(np.float64) for name in names}

@@ -146,6 +146,11 @@ class Meaning(_Record):
     separation: dict[str, float | None] = Field(
         description="modality -> silhouette of its classes, from prototypes and variance"
     )
+    rounding: dict[str, float | None] = Field(
+        default={},
+        description="modality -> what was rounded off its prototypes on the way to devices in this round, over their "
+        "spread between classes; null where too few were known before it",
+    )
 
 
 Refused = dict[str, dict[str, int]]

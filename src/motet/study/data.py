@@ -78,6 +78,10 @@ class Line(_Record):
     flags_precision: float | None = None
     flags_recall: float | None = None
     separation: float | None = Field(None, description="the lowest silhouette of prototypes after the last round")
+    prototype_error: float | None = Field(
+        None,
+        description="the largest of any modality in the last round: what is rounded off, over the spread of classes",
+    )
     train_s: float | None = Field(None, description="the only figure that another time may be another one")
     link_s: float | None = Field(None, description="over all rounds, on the link that devices have")
     regret: float | None = Field(None, description="after the last round, in nats")
@@ -97,6 +101,7 @@ def line_of(cell: Cell, result: Result) -> Line:
     tail, online, flags = result.tail, result.online, result.assessment
     meaning = result.history[-1].meaning
     separations = [value for value in meaning.separation.values() if value is not None] if meaning else []
+    rounded = [value for value in meaning.rounding.values() if value is not None] if meaning else []
     figures: dict[str, Any] = {
         "accuracy": tail.accuracy,
         "accuracy_over_rounds": float(np.mean([r.accuracy for r in result.history if r.accuracy is not None])),
@@ -116,6 +121,7 @@ def line_of(cell: Cell, result: Result) -> Line:
         "flags_precision": flags.precision if flags else None,
         "flags_recall": flags.recall if flags else None,
         "separation": min(separations, default=None),
+        "prototype_error": max(rounded, default=None),
         "train_s": result.time.train_s,
         "link_s": result.time.link_s,
     }

@@ -70,6 +70,7 @@ MEASURES: dict[str, Measure] = {
     "flags precision": Measure("precision of flags, %", _of("flags_precision"), _percent),
     "flags recall": Measure("recall of flags, %", _of("flags_recall"), _percent),
     "separation": Measure("separation of prototypes", _of("separation"), lambda value: f"{value:.2f}", share=False),
+    "prototype error": Measure("error of prototypes, % of their spread", _of("prototype_error"), _percent),
     "regret": Measure("regret, nats", _of("regret"), lambda value: f"{value:.0f}", share=False),
     "slope": Measure("slope of log regret", _of("regret_slope"), lambda value: f"{value:.3f}", share=False),
     "sent": Measure("sent", _of("bytes_up"), short_size, share=False),

@@ -30,6 +30,6 @@ STUDY = Study(
         search=Search({"lr": (0.005, 0.002, 0.01)}, seeds=2, at="32"),
     ),
     pairs=(),
-    figures=("accuracy", "accuracy over all rounds", "sent"),
+    figures=("accuracy", "accuracy over all rounds", "prototype error", "sent"),
     reference="32",
 )
