@@ -68,7 +68,7 @@ def tables(study: Study, found: Found) -> Iterator[str]:
 def standings(found: Found) -> Iterator[str]:
     """Yield how every row stands against the baselines and the best, counted over all places."""
     counted = [(row, held) for row, held in tally(found, REFERENCES) if held]
-    if not counted or found.header.seeds < 2:
+    if not any(name in found.rows for name in REFERENCES) or found.header.seeds < 2:
         return
     heads = ["row", *(f"against {name if name == BEST else f'`{name}`'}" for name in (*REFERENCES, BEST))]
     known = {held.against for _, own in counted for held in own}

@@ -19,13 +19,15 @@ from motet.study.measures import MEASURES, Measure
 from motet.study.standing import fair
 
 _COLUMNS = 2
+_DECADE = 9.5
+"""Numbers that reach farther lie on a logarithm."""
 _TALL, _EACH_ROW = 2.7, 0.2
 
 
 def picture(study: Study, found: Found) -> str:
-    """Draw a study, as an SVG file: a column for each figure of one panel, or two columns of panels."""
+    """Draw a study, as an SVG file: a field for every panel and figure, two side by side."""
     wanted = [(panel, name) for panel in found.panels for name in study.figures if _known(found, panel, name)]
-    columns = min(len(study.figures) if len(study.figures) > 1 else _COLUMNS, len(wanted), 3)
+    columns = min(_COLUMNS, len(wanted))
     rows = -(-len(wanted) // columns)
     numeric = _numbers(found.points) is not None
     tall = _TALL if numeric else 0.9 + _EACH_ROW * max(4.0, len(found.points) * len(found.rows) * 0.8)
@@ -34,7 +36,7 @@ def picture(study: Study, found: Found) -> str:
         for axes, (panel, name) in zip(grid, wanted, strict=False):
             draw = _lines if numeric else _dots
             draw(axes, found, panel, name)
-            axes.set_title(panel if len(study.figures) == 1 else f"{panel}: {name}", loc="left", color=INK[0])
+            axes.set_title(f"{panel}\n{MEASURES[name].label}", loc="left", color=INK[0])
             axes.tick_params(length=0)
         for axes in grid[len(wanted) :]:
             axes.set_visible(False)
@@ -94,7 +96,7 @@ def _lines(axes: Axes, found: Found, panel: str, measure: str) -> None:
             linestyle=(0, (4, 2.5)) if bound else "-",
         )
         axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
-    if max(numbers) / max(min(numbers), 1e-9) > 20 and min(numbers) > 0:
+    if min(numbers) > 0 and max(numbers) / min(numbers) > _DECADE:
         axes.set_xscale("log")
     axes.set_xticks(numbers, found.points)
     axes.minorticks_off()
@@ -106,7 +108,6 @@ def _vertical(axes: Axes, measure: Measure) -> None:
     axes.spines["left"].set_visible(False)
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(measure, value)))
-    axes.set_ylabel(measure.label)
 
 
 def _dots(axes: Axes, found: Found, panel: str, measure: str) -> None:
@@ -131,7 +132,6 @@ def _dots(axes: Axes, found: Found, panel: str, measure: str) -> None:
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(MEASURES[measure], value)))
-    axes.set_xlabel(MEASURES[measure].label)
 
 
 def _short(measure: Measure, value: float) -> str:
