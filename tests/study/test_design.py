@@ -55,3 +55,10 @@ def test_what_a_study_varies_or_searches_cannot_be_given(key: str) -> None:
     own = design(search=Search({"lr": (0.1, 0.2)}, seeds=1, at="0.5"))
     with pytest.raises(InputError, match=f"--{key.replace('_', '-')} is what this study varies"):
         own.given({key: 1})
+
+
+def test_what_one_row_has_of_its_own_it_keeps() -> None:
+    rows = (Variant("fedavg", {"recipe": "fedavg"}), Variant("scaffold", {"recipe": "scaffold", "lr": 0.1}))
+    own = design(rows=rows).given({"lr": 0.2})
+    assert own.at("digits", "0.5", "fedavg")["lr"] == 0.2
+    assert own.at("digits", "0.5", "scaffold")["lr"] == 0.1

@@ -137,3 +137,22 @@ def test_data_that_lack_a_run_are_refused(done: tuple[Path, Found], tmp_path: Pa
     (tmp_path / "study.jsonl").write_text("\n".join(lines[:-1]) + "\n")
     with pytest.raises(InputError, match=r"lacks the run of partial at 0\.5 on digits with seed 1"):
         load(tmp_path / "study.jsonl")
+
+
+def test_figure_and_page_can_be_written_again(done: tuple[Path, Found], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(prepared.STUDIES, "missing-rate", study(name="missing-rate"))
+    out, _ = done
+    before = {name: (out / name).read_text() for name in (folder.FIGURE, folder.PAGE)}
+    for name in before:
+        (out / name).unlink()
+    assert folder.report(out) == out / folder.PAGE
+    assert {name: (out / name).read_text() for name in before} == before
+
+
+def test_a_study_that_is_not_over_says_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / folder.PLAN).write_text('{"command": "motet study skew"}')
+    with pytest.raises(InputError, match="go on with `motet study skew`"):
+        folder.report(tmp_path)
+    (tmp_path / folder.PLAN).write_text("{}")
+    with pytest.raises(InputError, match="is damaged"):
+        folder.report(tmp_path)

@@ -9,6 +9,7 @@ import typer
 
 from motet.cli.options import JsonOption, OutOption, QuietOption, SetOption, TomlArgument, merged, with_settings
 from motet.cli.show import hints, show_comparison, show_run, watch
+from motet.errors import InputError
 
 
 @with_settings()
@@ -48,7 +49,10 @@ def resume(
     from motet.cli import fleet
     from motet.engine import comparisons, runs
     from motet.engine.flower.plan import is_served
+    from motet.study import folder as studies
 
+    if studies.is_study(folder):
+        raise InputError(f"{folder} holds a study: go on with the command that began it, `{studies.command(folder)}`")
     if comparisons.is_comparison(folder):
         done = comparisons.finished(folder)
         with hints(folder):

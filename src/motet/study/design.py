@@ -98,14 +98,17 @@ class Design:
         return found
 
     def given(self, settings: Settings) -> Design:
-        """Return the design with settings of a user's own, which every run takes; `data` replaces all archives.
+        """Return the design with settings of a user's own; `data` replaces all archives.
+
+        Every run takes them but those of rows that have such a setting of their own.
 
         Raises
         ------
         InputError
             If the study itself varies one of them.
         """
-        varied = {key for variant in (*self.points, *self.rows) for key in variant.settings}
+        varied = {key for point in self.points for key in point.settings}
+        varied |= set.intersection(*(set(row.settings) for row in self.rows))
         varied |= set(self.search.grid) if self.search else set()
         for key in settings:
             if key in varied:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from motet.data.catalogue import open_dataset
 from motet.engine.watch import Watch
@@ -74,7 +73,8 @@ def run(study: Study, preset: str, design: Design, command: str, folder: Path, k
     InputError
         If the folder holds anything else.
     """
-    content = json.dumps({"study": study.name, "preset": preset, "design": _plain(design)}, indent=1) + "\n"
+    told = {"study": study.name, "preset": preset, "command": command, "design": asdict(design)}
+    content = json.dumps(told, indent=1) + "\n"
     _claim(folder, content)
     lock = take_lock(folder)
     try:
@@ -105,6 +105,40 @@ def read(path: Path) -> tuple[Study, Found]:
     return find(found.header.study), found
 
 
+def is_study(folder: Path) -> bool:
+    """Return whether a folder holds a study."""
+    return (folder / PLAN).is_file()
+
+
+def command(folder: Path) -> str:
+    """Return the command that a study began with.
+
+    Raises
+    ------
+    InputError
+        If its plan is damaged.
+    """
+    try:
+        return str(json.loads((folder / PLAN).read_text(encoding="utf-8"))["command"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / PLAN} is damaged ({error}): start the study again elsewhere") from None
+
+
+def report(folder: Path) -> Path:
+    """Write a finished study's figure and page again, and return the page's path.
+
+    Raises
+    ------
+    InputError
+        If it is not finished.
+    """
+    if not (folder / DATA).is_file():
+        raise InputError(f"{folder} holds no finished study: go on with `{command(folder)}`")
+    study, found = read(folder)
+    write_figure_and_page(study, found, folder)
+    return folder / PAGE
+
+
 def _claim(folder: Path, content: str) -> None:
     """Make a folder, or accept one that holds the same study.
 
@@ -123,11 +157,3 @@ def _claim(folder: Path, content: str) -> None:
             raise InputError(f"{folder} holds another study, or other settings: choose another folder with --out")
     elif any(entry.name != "lock" for entry in folder.iterdir()):
         raise InputError(f"{folder} is not empty: choose an empty or a new folder with --out")
-
-
-def _plain(design: Design) -> dict[str, Any]:
-    """Return a design as JSON has it."""
-    from dataclasses import asdict
-
-    found: dict[str, Any] = asdict(design)
-    return found
