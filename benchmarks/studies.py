@@ -15,6 +15,7 @@ from motet.engine.watch import ProgressBar
 from motet.learn.recipe import resolve
 from motet.measure.statistics import interval
 from motet.record.result import Result
+from motet.study import data
 
 DATA = Path(os.environ.get("MOTET_DATA", "."))
 SEARCH_SEEDS = 2
@@ -67,9 +68,9 @@ def accuracy(result: Result) -> float:
 
 def left_out(result: Result) -> float:
     """Return the mean accuracy with one modality left out; with two, of each alone."""
-    present = result.tail.accuracy_by_present
-    most = max(key.count("+") for key in present)
-    return float(np.mean([value for key, value in present.items() if key.count("+") == most - 1]))
+    found = data.left_out(result.tail)
+    assert found is not None, "there are several modalities"
+    return found
 
 
 def difference(ours: list[Result], theirs: list[Result], figure: Figure = accuracy) -> tuple[float, float, float]:

@@ -110,7 +110,7 @@ def line_of(cell: Cell, result: Result) -> Line:
         "loss": tail.loss,
         "worst_class": tail.worst_class,
         "class_spread": float(np.std([share for share in tail.accuracy_by_class if share is not None])),
-        "one_left_out": _left_out(tail),
+        "one_left_out": left_out(tail),
         "alone": {m: round(value, DIGITS) for m, value in (tail.accuracy_alone or {}).items() if value is not None},
         "complementarity": tail.complementarity,
         "online_accuracy": online.accuracy if online else None,
@@ -147,7 +147,7 @@ def _line(cell: Cell, figures: dict[str, Any]) -> Line:
     return Line(**cell._asdict(), **rounded)
 
 
-def _left_out(tail: Metrics) -> float | None:
+def left_out(tail: Metrics) -> float | None:
     """Return the mean accuracy with one modality left out; with two, of each alone."""
     present = tail.accuracy_by_present
     most = max((key.count("+") for key in present), default=0)
