@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,12 @@ from people import configured, people
 from motet.config import Config
 from motet.data.archive import save
 from motet.engine import cache, pool
-from motet.engine.cache import TRAINING, carry_out, do_once, name_of
+from motet.engine.cache import TRAINING, Work, carry_out, do_once, name_of
 from motet.engine.run import run
 from motet.engine.watch import Watch
-from motet.errors import Interrupted
+from motet.errors import InputError, Interrupted
 from motet.record.folder import RunFolder
+from motet.record.result import Result
 
 
 @pytest.fixture
@@ -53,7 +56,8 @@ def test_a_run_is_carried_out_once(archive: Path, tmp_path: Path, monkeypatch: p
     first = carry_out(TRAINING, configs, kept, Watch())
     assert [result.seed for result in first] == [0, 1, 0]
     assert first[0] == first[2]
-    assert sorted(path.suffix for path in kept.iterdir()) == [".json", ".json"], "no folder is left"
+    assert not [path for path in kept.iterdir() if path.is_dir()], "no folder is left"
+    assert len(list(kept.glob("*.json"))) == 2
 
     def not_again(*_: object) -> None:
         raise AssertionError("it is there already")
@@ -88,6 +92,42 @@ def test_a_run_that_was_stopped_goes_on(archive: Path, tmp_path: Path) -> None:
     assert result.history[: len(begun)] == begun
     assert result.history == run(config, people()).result.history
     assert not path.exists()
+
+
+def test_a_record_that_cannot_be_read_is_made_again(archive: Path, tmp_path: Path) -> None:
+    config, kept = config_of(archive), tmp_path / "kept"
+    first = carry_out(TRAINING, [config], kept, Watch())
+    [record] = kept.glob("*.json")
+    record.write_bytes(record.read_bytes()[:100])
+    assert carry_out(TRAINING, [config], kept, Watch())[0].history == first[0].history
+
+
+def test_who_comes_second_waits_and_reads(archive: Path, tmp_path: Path) -> None:
+    config, kept = config_of(archive).but(threads=1), tmp_path / "kept"
+    kept.mkdir()
+    path, done = kept / name_of(TRAINING, config), []
+    threads = [threading.Thread(target=lambda: done.append(do_once(counted, config, path, Watch()))) for _ in range(2)]
+    calls: list[Path] = []
+
+    def slowly(config: Config, path: Path, watch: Watch) -> Result:
+        calls.append(path)
+        time.sleep(0.5)
+        return first[0]
+
+    first = carry_out(TRAINING, [config], tmp_path / "elsewhere", Watch())
+    counted = Work(slowly, Result)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+    assert done == [first[0], first[0]]
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written to"):
+        cache.make(tmp_path / "file" / "kept")
 
 
 def test_jobs_that_are_the_same_are_one(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

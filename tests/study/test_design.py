@@ -7,7 +7,8 @@ from made import design
 
 from motet.errors import InputError
 from motet.study.archives import points
-from motet.study.design import Cell, Search, Variant
+from motet.study.design import Cell, Search, Study, Variant
+from motet.study.prepared import STUDIES, modalities
 
 
 def test_settings_of_a_row_win_over_a_point_over_a_panel_over_the_common() -> None:
@@ -45,9 +46,50 @@ def test_an_archive_of_the_user_takes_the_place_of_all_archives() -> None:
     assert own.settings["encoder"] == "mlp"
 
 
-def test_settings_of_the_user_win_over_those_of_panels() -> None:
+def test_settings_of_the_user_win_over_those_of_a_panel_that_is_alone() -> None:
     own = design(panels=(Variant("ucihar", {"data": "ucihar", "rounds": 60}),)).given({"rounds": 5})
     assert own.at("ucihar", "0.5", "fedavg")["rounds"] == 5
+
+
+def test_what_tells_panels_or_recipes_apart_cannot_be_given() -> None:
+    panels = tuple(Variant(kind, {"data": "digits", "missing_pattern": kind}) for kind in ("bursty", "independent"))
+    with pytest.raises(InputError, match="--missing-pattern is what this study varies"):
+        design(panels=panels).given({"missing_pattern": "alternating"})
+    with pytest.raises(InputError, match="--missing is what this study varies"):
+        design().given({"missing": "skip"})
+    assert design().given({"upload": "q8"}).settings["upload"] == "q8", "which both leave at its default"
+
+
+@pytest.mark.parametrize("study", STUDIES.values(), ids=lambda study: study.name)
+def test_whatever_may_be_given_leaves_panels_points_and_rows_apart(study: Study) -> None:
+    own = study.full
+    for key in {key for variant in (*own.panels, *own.rows) for key in variant.settings} - {"data", "recipe"}:
+        value = next(v.settings[key] for v in (*own.panels, *own.rows) if key in v.settings)
+        try:
+            given = own.given({key: value})
+        except InputError:
+            continue
+        before, after = (
+            len(
+                {
+                    repr(sorted(d.at(p.name, d.points[0].name, r.name).items(), key=repr))
+                    for p in d.panels
+                    for r in d.rows
+                }
+            )
+            for d in (own, given)
+        )
+        assert after == before, key
+
+
+def test_the_modalities_of_an_archive_are_searched_and_run_whole() -> None:
+    for names in (["a"], ["a", "b"], list("abcdefghij")):
+        own = modalities.points(STUDIES["modalities"].full, names)
+        found = [point.name for point in own.points]
+        assert "all" in found
+        assert len(set(found)) == len(found)
+        assert own.search is not None
+        assert own.search.at == "all"
 
 
 @pytest.mark.parametrize("key", ["missing_rate", "recipe", "lr"])

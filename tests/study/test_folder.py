@@ -117,7 +117,7 @@ def test_what_cannot_be_run_is_refused_before_anything_runs() -> None:
 def test_a_study_of_an_archive_of_ones_own_has_the_modalities_of_that() -> None:
     own = folder.plan(prepared.STUDIES["modalities"], "small", 1, {"data": "digits", "encoder": "mlp"})
     names = [point.name for point in own.points]
-    assert names == ["upper", "lower", "upper + lower", "all, upper mostly missing", "all, lower mostly missing"]
+    assert names == ["upper", "lower", "all", "upper mostly missing", "lower mostly missing"]
     assert [panel.name for panel in own.panels] == ["digits"]
     assert own.seeds == 1
 

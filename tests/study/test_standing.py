@@ -7,7 +7,7 @@ from made import found, study
 
 from motet.study.data import Found
 from motet.study.design import Cell
-from motet.study.standing import BEST, Place, best_other, standing
+from motet.study.standing import BEST, Place, best_other, standing, standings
 from motet.study.words import findings, how_sure, over_points, tally
 
 BY_SEED = (0.00, 0.01, 0.03)
@@ -61,7 +61,8 @@ def test_the_best_other_is_the_highest_mean_and_never_an_upper_bound() -> None:
     data = found(lambda cell: {"fedavg": 0.5, "partial": 0.6, "full": 0.9}[cell.row], rows=rows)
     assert best_other(data, "ucihar", "0.1", "fedavg") == "partial"
     assert best_other(data, "ucihar", "0.1", "partial") == "fedavg"
-    assert [row for row, _ in tally(data, ["fedavg"])] == ["fedavg", "partial"]
+    pairs = [(held.row, held.against) for held in tally(data, ["fedavg"], "accuracy")]
+    assert pairs == [("fedavg", BEST), ("partial", "fedavg"), ("partial", BEST)]
 
 
 def test_sentences_have_the_numbers_of_the_data(data: Found) -> None:
@@ -71,7 +72,8 @@ def test_sentences_have_the_numbers_of_the_data(data: Found) -> None:
         "On ucihar, `partial` against `fedavg`: +15.1 (+14.0 to +16.2) points of accuracy on average; above at 0.9; "
         "not told apart at 0.1; farthest apart at 0.9: +30.1 (+29.9 to +30.3)."
     )
-    assert "2 places together (Holm)" in how_sure(data)
+    assert "over all comparisons of a figure together (Holm)" in how_sure(data)
+    assert "nothing is told apart" in how_sure(found(clear_at_the_end, seeds=1))
 
 
 def test_the_mean_over_points_is_paired_by_seed(data: Found) -> None:
@@ -83,4 +85,17 @@ def test_the_mean_over_points_is_paired_by_seed(data: Found) -> None:
 
 def test_a_reference_point_is_what_others_are_held_against(data: Found) -> None:
     said = findings(study(pairs=(), reference="0.1"), data)
-    assert said[0] == "On ucihar, `fedavg` against itself at 0.1: -30.0 (-30.0 to -30.0) at 0.9 (accuracy, points)."
+    assert said[0] == "On ucihar, `fedavg` against itself at 0.1: -30.0 (-30.0 to -30.0) at 0.9 (points of accuracy)."
+
+
+def test_all_pairs_together_ask_for_more_than_one(data: Found) -> None:
+    """p is .0097 for what one pair finds by itself; among twenty comparisons it is no find."""
+
+    def slight(cell: Cell) -> float:
+        return 0.5 + ((0.010, 0.012, 0.014)[cell.seed] if cell.row == "partial" else 0.0)
+
+    own = found(slight, points=("a",))
+    pair = ("partial", "fedavg")
+    [alone] = standings(own, [pair])
+    assert alone.above == [Place("ucihar", "a")]
+    assert all(held.above == [] for held in standings(own, [pair] * 20))

@@ -11,6 +11,7 @@ import typer
 
 from motet.cli.options import JsonOption, OutOption, QuietOption, SetOption, TomlArgument, merged, plain, with_settings
 from motet.cli.show import watch
+from motet.config import option
 from motet.errors import InputError, Interrupted
 
 LIST = "list"
@@ -96,7 +97,7 @@ def _typed(name: str, preset: str, seeds: int | None, own: dict[str, Any]) -> st
     """Return the command that makes the same numbers, wherever files lie."""
     words = ["motet", "study", name, "--preset", preset, *(["--seeds", str(seeds)] if seeds is not None else [])]
     for key, value in own.items():
-        words += [f"--{key.replace('_', '-')}", str(value)]
+        words += [option(key), ",".join(map(str, value)) if isinstance(value, list) else str(value)]
     return shlex.join(words)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -11,6 +12,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import torch
 from pydantic import BaseModel
 
 import motet
@@ -21,11 +23,15 @@ from motet.engine.interrupt import stop_on_signal
 from motet.engine.pool import run_all
 from motet.engine.run import run
 from motet.engine.watch import Watch
+from motet.errors import InputError
 from motet.record.files import write_atomic
 from motet.record.folder import RunFolder, holds_run
 from motet.record.result import Result, read, to_json
 
 R = TypeVar("R", bound=BaseModel)
+
+SHOWN = ("cli", "study")
+"""Packages that no number of a record depends on."""
 
 
 @dataclass(frozen=True)
@@ -64,31 +70,64 @@ def carry_out(work: Work[R], configs: Sequence[Config], folder: Path, watch: Wat
     MotetError
         The first failure; the others are stopped after a checkpoint.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make(folder)
     configs = [config.but(threads=config.run.threads or 1) for config in configs]
     names = [name_of(work, config) for config in configs]
     jobs = {name: (config, folder / name) for name, config in zip(names, configs, strict=True)}
-    wanted = [job for job in jobs.values() if not _file(job[1]).is_file()]
+    found = {name: _kept(work, path) for name, (_, path) in jobs.items()}
+    wanted = [name for name, record in found.items() if record is None]
     if wanted:
-        run_all(wanted, watch, partial(do_once, work))
-    found = {name: read(_file(path), work.record) for name, (_, path) in jobs.items()}
-    return [found[name] for name in names]
+        new = run_all([jobs[name] for name in wanted], watch, partial(do_once, work))
+        found |= dict(zip(wanted, new, strict=True))
+    return [record for record in map(found.get, names) if record is not None]
+
+
+def make(folder: Path) -> None:
+    """Make the folder of records.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made, or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".lock").touch()
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be written to ({error.strerror}): choose another folder of records"
+        ) from None
 
 
 def name_of(work: Work[R], config: Config) -> str:
-    """Return the name of work: a digest of what it is, all keys, the data themselves and the version of Motet."""
+    """Return the name of work: a digest of what it is, all keys, the data themselves, the code and PyTorch."""
     path = locate(config.data.data)
     data = config.data.data if path is None else _digest_of(path, path.stat().st_mtime_ns)
-    content = {**config.flat(), "data": data, "version": motet.__version__, "record": work.record.__name__}
+    code = [_code(), torch.__version__, work.record.__name__]
+    content = {**config.flat(), "data": data, "code": code}
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=12).hexdigest()
 
 
 def do_once(work: Work[R], config: Config, path: Path, watch: Watch) -> R:
-    """Do some work, keep its record beside its folder, and let go of that."""
-    found = work.carry_out(config, path, watch)
-    write_atomic(_file(path), to_json(found))
-    shutil.rmtree(path, ignore_errors=True)
+    """Do some work, keep its record beside its folder, and let go of that; whoever else wants it waits for it."""
+    with open(path.with_suffix(".lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = _kept(work, path)
+        if found is None:
+            found = work.carry_out(config, path, watch)
+            write_atomic(_file(path), to_json(found))
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            watch.round(config.training.rounds, None)
     return found
+
+
+def _kept(work: Work[R], path: Path) -> R | None:
+    """Return the record of some work; None where there is none that can be read."""
+    try:
+        return read(_file(path), work.record) if _file(path).is_file() else None
+    except InputError:
+        return None
 
 
 def train(config: Config, path: Path, watch: Watch) -> Result:
@@ -106,6 +145,16 @@ TRAINING = Work(train, Result)
 
 def _file(path: Path) -> Path:
     return path.with_suffix(".json")
+
+
+@cache
+def _code() -> str:
+    """Return a digest of Motet's own code: another formula gives other numbers under the same settings."""
+    digest, home = hashlib.blake2b(digest_size=16), Path(motet.__file__).parent
+    for path in sorted(home.rglob("*.py")):
+        if path.relative_to(home).parts[0] not in SHOWN:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @cache

@@ -74,10 +74,7 @@ def measure_regret(config: Config, path: Path, watch: Watch) -> Regret:
     InputError
         If there is no stream, or no global model.
     """
-    if config.stream.buffer == "all":
-        raise InputError("regret is that of a stream: set --buffer to a number of samples")
-    if config.recipe.aggregate == "none":
-        raise InputError("regret is that of one model for all: --aggregate none has none")
+    check_regret(config)
     with threads(config.run.threads), stop_on_signal() as stop:
         simulation = build_federation(config, runs.find_data(config), watch)
         runner = Runner(simulation, watch)
@@ -90,6 +87,19 @@ def measure_regret(config: Config, path: Path, watch: Watch) -> Regret:
                 state, line = _step(runner, state, stop)
                 watch.round(state.round, line)
         return _record(simulation, arrivals, own, state)
+
+
+def check_regret(config: Config) -> None:
+    """Refuse a run that has no regret.
+
+    Raises
+    ------
+    InputError
+    """
+    if config.stream.buffer == "all":
+        raise InputError("regret is that of a stream: set --buffer to a number of samples")
+    if config.recipe.aggregate == "none":
+        raise InputError("regret is that of one model for all: --aggregate none has none")
 
 
 def arrivals_of(simulation: Simulation, client: Client) -> Arrivals:

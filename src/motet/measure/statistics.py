@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -142,14 +143,14 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     Parameters
     ----------
     p_values : sequence of float or None
-        None where there was no test; it stays None and does not count.
+        None, or no number, where there was no test; it is None and does not count.
 
     Returns
     -------
     list of float or None
         In the same order, at least as large, at most 1.
     """
-    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None and not math.isnan(p))
     corrected: list[float | None] = [None] * len(p_values)
     largest = 0.0
     for rank, (p, place) in enumerate(known):

@@ -13,7 +13,7 @@ from motet.config import Config
 from motet.data.dataset import Dataset
 from motet.engine import cache, runs
 from motet.engine.federation import check, fit
-from motet.engine.regret import measure_regret
+from motet.engine.regret import check_regret, measure_regret
 from motet.engine.summary import versions
 from motet.engine.watch import Watch
 from motet.errors import InputError
@@ -60,6 +60,9 @@ def carry_out(study: Study, preset: str, design: Design, command: str, kept: Pat
         rows=names(design.rows),
         chosen=chosen,
         tried=tried,
+        search_seeds=design.search.seeds if design.search else 0,
+        search_at=design.search.at if design.search else None,
+        like={row.name: row.like for row in design.rows if row.like is not None},
     )
     return Found(header, lines)
 
@@ -81,10 +84,11 @@ LINES: dict[str, Callable[[list[Cell], list[Config], Path, Watch], list[Line]]] 
 REGRET = cache.Work(measure_regret, Regret)
 
 
-def check_all(design: Design) -> None:
+def check_all(design: Design, kind: str = "training") -> None:
     """Refuse a design that cannot be run, before anything is.
 
-    Every row is tried at the first point and every point with the first row, on every panel.
+    Every row is tried at the first point and every point with the first row, on every panel; and with samples held out
+    for a search.
 
     Raises
     ------
@@ -95,10 +99,14 @@ def check_all(design: Design) -> None:
     for panel in design.panels:
         rows = [(design.points[0].name, row.name) for row in design.rows]
         points = [(point.name, design.rows[0].name) for point in design.points]
-        for point, row in dict.fromkeys([*rows, *points]):
+        tries = [(*cell, False) for cell in dict.fromkeys([*rows, *points])]
+        tries += [(design.search.at, design.rows[0].name, True)] if design.search else []
+        for point, row, held_out in tries:
             try:
-                config = _config(design, {}, panel.name, point, row, seed=0)
-                key = (config.data.data, config.clients.clients, *(config.data.modalities or ()))
+                config = _config(design, {}, panel.name, point, row, seed=0, validation=held_out)
+                if kind == "regret":
+                    check_regret(config)
+                key = (config.data.data, config.clients.clients, held_out, *(config.data.modalities or ()))
                 if key not in datasets:
                     datasets[key] = runs.find_data(config)
                     check(config, datasets[key])

@@ -49,6 +49,9 @@ class Header(_Record):
     rows: dict[str, dict[str, Any]]
     chosen: dict[str, dict[str, dict[str, Any]]] = Field(description="panel -> row -> settings, chosen on validation")
     tried: list[Tried] = Field(description="what they were chosen from")
+    search_seeds: int = 0
+    search_at: str | None = Field(None, description="the point at which they were chosen")
+    like: dict[str, str] = Field({}, description="row -> the row whose chosen settings it takes over")
 
 
 class Line(_Record):
@@ -59,8 +62,11 @@ class Line(_Record):
     row: str
     seed: int
     accuracy: float
+    accuracy_at_end: float | None = Field(
+        None, description="after the last round: where runs differ in rounds, their last ten are not the same share"
+    )
     accuracy_over_rounds: float | None = Field(
-        None, description="mean over all evaluations: a figure of how fast it is learnt"
+        None, description="mean over all rounds, where all were evaluated: how fast it is learnt"
     )
     balanced_accuracy: float | None = None
     macro_f1: float | None = None
@@ -104,7 +110,8 @@ def line_of(cell: Cell, result: Result) -> Line:
     rounded = [value for value in meaning.rounding.values() if value is not None] if meaning else []
     figures: dict[str, Any] = {
         "accuracy": tail.accuracy,
-        "accuracy_over_rounds": float(np.mean([r.accuracy for r in result.history if r.accuracy is not None])),
+        "accuracy_at_end": result.final.accuracy,
+        "accuracy_over_rounds": _mean([line.accuracy for line in result.history]),
         "balanced_accuracy": tail.balanced_accuracy,
         "macro_f1": tail.macro_f1,
         "loss": tail.loss,
@@ -145,6 +152,12 @@ def line_of_regret(cell: Cell, found: Regret) -> Line:
 def _line(cell: Cell, figures: dict[str, Any]) -> Line:
     rounded = {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in figures.items()}
     return Line(**cell._asdict(), **rounded)
+
+
+def _mean(values: list[float | None]) -> float | None:
+    """Return the mean of values that are all there."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
 
 
 def left_out(tail: Metrics) -> float | None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from motet.config import option
+from motet.config import RecipeSettings, option
 from motet.errors import InputError
+from motet.learn.recipe import RECIPES
 
 Settings = Mapping[str, Any]
 
@@ -107,21 +108,49 @@ class Design:
         InputError
             If the study itself varies one of them.
         """
-        varied = {key for point in self.points for key in point.settings}
-        varied |= set.intersection(*(set(row.settings) for row in self.rows))
-        varied |= set(self.search.grid) if self.search else set()
+        own = {key: value for key, value in settings.items() if key not in self._varied("data" in settings)}
         for key in settings:
-            if key in varied:
+            if key not in own:
                 raise InputError(f"{option(key)} is what this study varies: leave it out, or use `motet compare`")
-        panels = _on_one(self.panels, Path(str(settings["data"])).stem) if "data" in settings else self.panels
-        own = {key for variant in panels for key in variant.settings} & set(settings)
+        panels, common = self.panels, dict(self.settings)
+        if "data" in settings:
+            panels = _on_one(panels, Path(str(settings["data"])).stem)
+            common = {key: value for key, value in common.items() if key not in ARCHIVE}
         panels = tuple(
             replace(panel, settings={k: v for k, v in panel.settings.items() if k not in own}) for panel in panels
         )
-        return replace(self, settings={**self.settings, **settings}, panels=panels)
+        return replace(self, settings={**common, **settings}, panels=panels)
+
+    def _varied(self, elsewhere: bool) -> set[str]:
+        """Return the keys that tell points, panels or rows apart, or are searched; archives are one `elsewhere`."""
+        found = {key for point in self.points for key in point.settings} | set(self.search.grid if self.search else ())
+        archives = set(ARCHIVE) if elsewhere else set()
+        found |= _differing([panel.settings for panel in self.panels]) - archives
+        found |= set.intersection(*(set(row.settings) for row in self.rows))
+        return found | _differing([_choices(row) for row in self.rows if "recipe" in row.settings])
 
 
-ARCHIVE = ("data", "modalities", "noise", "encoder", "missing_modality", "degraded_modality", "clients", "partition")
+def _choices(row: Variant) -> Settings:
+    """Return a row's choices: those of its recipe, and those that it changes."""
+    changed = {key: value for key, value in row.settings.items() if key in RecipeSettings.model_fields}
+    return {**RECIPES[row.settings["recipe"]].choices, **changed}
+
+
+def _differing(every: list[Settings]) -> set[str]:
+    """Return the keys whose values, or whose presence, differ."""
+    keys = {key for settings in every for key in settings}
+    return {key for key in keys if len({repr(settings.get(key)) for settings in every}) > 1}
+
+
+ARCHIVE = (
+    "data",
+    "modalities",
+    "noise",
+    "encoder",
+    "clients",
+    "partition",
+    *(f"{what}_{name}" for what in ("missing", "degraded") for name in ("modality", "bias")),
+)
 """Keys that belong to an archive: another one does not want them."""
 
 

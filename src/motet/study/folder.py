@@ -6,11 +6,13 @@ import json
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from motet.data.catalogue import open_dataset
+from motet.engine.cache import make
 from motet.engine.watch import Watch
 from motet.errors import InputError, unknown
-from motet.record.files import write_atomic
+from motet.record.files import left_behind, sweep, write_atomic
 from motet.record.folder import take_lock
 from motet.study.carry_out import carry_out, check_all
 from motet.study.data import Found, load, write
@@ -49,7 +51,7 @@ def plan(study: Study, preset: str, seeds: int | None, given: Settings) -> Desig
     design = design.given(given)
     if seeds is not None:
         design = replace(design, seeds=seeds)
-    check_all(design)
+    check_all(design, study.kind)
     return design
 
 
@@ -73,11 +75,13 @@ def run(study: Study, preset: str, design: Design, command: str, folder: Path, k
     InputError
         If the folder holds anything else.
     """
-    told = {"study": study.name, "preset": preset, "command": command, "design": asdict(design)}
-    content = json.dumps(told, indent=1) + "\n"
-    _claim(folder, content)
+    told = {"study": study.name, "preset": preset, "design": asdict(design)}
+    _claim(folder, json.loads(json.dumps(told)))
+    make(kept)
+    content = json.dumps({**told, "command": f"{command} --kept {kept} --out {folder}"}, indent=1) + "\n"
     lock = take_lock(folder)
     try:
+        sweep(folder)
         write_atomic(folder / PLAN, content)
         found = carry_out(study, preset, design, command, kept, watch)
         write_atomic(folder / DATA, write(found))
@@ -118,10 +122,16 @@ def command(folder: Path) -> str:
     InputError
         If its plan is damaged.
     """
+    return str(_plan(folder)["command"])
+
+
+def _plan(folder: Path) -> dict[str, Any]:
     try:
-        return str(json.loads((folder / PLAN).read_text(encoding="utf-8"))["command"])
+        found: dict[str, Any] = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        found["command"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder / PLAN} is damaged ({error}): start the study again elsewhere") from None
+    return found
 
 
 def report(folder: Path) -> Path:
@@ -139,7 +149,7 @@ def report(folder: Path) -> Path:
     return folder / PAGE
 
 
-def _claim(folder: Path, content: str) -> None:
+def _claim(folder: Path, told: dict[str, Any]) -> None:
     """Make a folder, or accept one that holds the same study.
 
     Raises
@@ -153,7 +163,8 @@ def _claim(folder: Path, content: str) -> None:
     except OSError as error:
         raise InputError(f"{folder} cannot be made ({error.strerror}): choose another folder with --out") from None
     if plan_file.is_file():
-        if plan_file.read_text(encoding="utf-8") != content:
+        begun = _plan(folder)
+        if any(begun.get(key) != value for key, value in told.items()):
             raise InputError(f"{folder} holds another study, or other settings: choose another folder with --out")
-    elif any(entry.name != "lock" for entry in folder.iterdir()):
+    elif any(entry.name != "lock" and not left_behind(entry) for entry in folder.iterdir()):
         raise InputError(f"{folder} is not empty: choose an empty or a new folder with --out")

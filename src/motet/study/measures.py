@@ -61,6 +61,7 @@ def _of(name: str) -> Callable[[Line], float | None]:
 
 MEASURES: dict[str, Measure] = {
     "accuracy": Measure("accuracy, %", _of("accuracy"), _percent),
+    "accuracy at the end": Measure("accuracy after the last round, %", _of("accuracy_at_end"), _percent),
     "accuracy over all rounds": Measure("accuracy, mean over all rounds, %", _of("accuracy_over_rounds"), _percent),
     "one left out": Measure("one modality left out, %", _of("one_left_out"), _percent),
     "worst class": Measure("worst class, %", _of("worst_class"), _percent),

@@ -17,6 +17,7 @@ from motet.study.standing import BEST, Standing
 from motet.study.words import findings, how_sure, tally
 
 REFERENCES = ("fedavg", "partial")
+PLUS = "mean ± half of its 95 % interval"
 
 
 def page(study: Study, found: Found, figure: str = "figure.svg") -> str:
@@ -31,8 +32,8 @@ def page(study: Study, found: Found, figure: str = "figure.svg") -> str:
                 f"![{study.question}]({figure})",
                 "Lines are means over seeds, bands reach from the lowest to the highest seed.",
                 *tables(study, found),
-                *standings(found),
-                *settings(found),
+                *wins(study, found),
+                *settings(found, study.axis),
             ]
         ).rstrip()
         + "\n"
@@ -49,9 +50,10 @@ def tables(study: Study, found: Found) -> Iterator[str]:
                 [point, *(_cell(found, panel, point, row, study.figures[0]) for row in found.rows)]
                 for point in found.points
             ]
-            yield f"{MEASURES[study.figures[0]].label.capitalize()}, mean ± half of its 95 % interval."
+            yield f"{MEASURES[study.figures[0]].label.capitalize()}, {PLUS}."
         else:
             several = len(found.points) > 1
+            yield f"{PLUS.capitalize()}."
             heads = [*([study.axis] if several else []), "row", *(MEASURES[name].label for name in study.figures)]
             lines = [
                 [
@@ -65,25 +67,23 @@ def tables(study: Study, found: Found) -> Iterator[str]:
         yield table(heads, lines)
 
 
-def standings(found: Found) -> Iterator[str]:
+def wins(study: Study, found: Found) -> Iterator[str]:
     """Yield how every row stands against the baselines and the best, counted over all places."""
-    counted = [(row, held) for row, held in tally(found, REFERENCES) if held]
-    if not any(name in found.rows for name in REFERENCES) or found.header.seeds < 2:
+    measure = study.said[0]
+    every = tally(found, REFERENCES, measure)
+    if not any(name in found.rows for name in REFERENCES) or found.header.seeds < 2 or study.kind == "regret":
         return
-    heads = ["row", *(f"against {name if name == BEST else f'`{name}`'}" for name in (*REFERENCES, BEST))]
-    known = {held.against for _, own in counted for held in own}
-    heads = [heads[0], *(head for head, name in zip(heads[1:], (*REFERENCES, BEST), strict=True) if name in known)]
+    known = [name for name in (*REFERENCES, BEST) if any(held.against == name for held in every)]
     lines = []
-    for row, own in counted:
-        by_name = {held.against: held for held in own}
-        cells = [_counts(by_name[name]) if name in by_name else "" for name in (*REFERENCES, BEST) if name in known]
-        lines.append([f"`{row}`", *cells])
+    for row in dict.fromkeys(held.row for held in every):
+        own = {held.against: held for held in every if held.row == row}
+        lines.append([f"`{row}`", *(_counts(own[name]) if name in own else "" for name in known)])
     yield "## Wins, ties, losses"
     yield (
-        "Places (a point of a panel) where the row is above, not told apart, below; then the mean difference in "
-        "points. The best is chosen with the same runs, which is to its advantage."
+        f"Places (a point of a panel) where the row's {measure} is above, not told apart, below; then the mean "
+        "difference in points. The best is chosen with the same runs, which is to its advantage."
     )
-    yield table(heads, lines)
+    yield table(["row", *(f"against {name if name == BEST else f'`{name}`'}" for name in known)], lines)
 
 
 def _counts(held: Standing) -> str:
@@ -91,24 +91,35 @@ def _counts(held: Standing) -> str:
     return f"{len(held.above)} / {len(held.level)} / {len(held.below)}, {in_points(mean)}"
 
 
-def settings(found: Found) -> Iterator[str]:
+def settings(found: Found, axis: str) -> Iterator[str]:
     """Yield what was run, so that the page says it without the data at hand."""
     header = found.header
+    elsewhere = {key for own in (header.panels, header.points, header.rows) for row in own.values() for key in row}
+    searched = {key for rows in header.chosen.values() for own in rows.values() for key in own}
+    common = {key: value for key, value in header.settings.items() if key not in elsewhere | searched}
+    differs = {key: value for key, value in header.settings.items() if key in elsewhere - searched}
     yield "## Settings"
-    yield f"All runs: {options(header.settings)}, seeds 0 to {header.seeds - 1}."
-    for title, variants in (("Panels", header.panels), ("Points", header.points), ("Rows", header.rows)):
+    yield f"All runs: {options(common)}, seeds 0 to {header.seeds - 1}."
+    if differs:
+        yield f"Unless it says otherwise below: {options(differs)}."
+    for title, variants in (("Panels", header.panels), (f"{axis.capitalize()}", header.points), ("Rows", header.rows)):
         named = [f"- {name}: {options(own)}" for name, own in variants.items() if own]
-        if named and title != "Points":
+        if named:
             yield f"{title}:\n\n" + "\n".join(named)
     if header.chosen:
-        heads = ["panel", "row", *next(iter(next(iter(header.chosen.values())).values()))]
+        heads = ["panel", "row", *next(iter(next(iter(header.chosen.values())).values())), "tried (accuracy, %)"]
         lines = [
-            [panel, f"`{row}`", *map(str, own.values())]
+            [panel, f"`{row}`", *map(str, own.values()), _tried(found, panel, header.like.get(row, row))]
             for panel, rows in header.chosen.items()
             for row, own in rows.items()
         ]
-        yield "Chosen on validation:"
+        yield f"Chosen on validation at {header.search_at}, {header.search_seeds} seeds:"
         yield table(heads, lines)
+
+
+def _tried(found: Found, panel: str, row: str) -> str:
+    tried = [own for own in found.header.tried if (own.panel, own.row) == (panel, row)]
+    return ", ".join(f"{'/'.join(map(str, own.settings.values()))}: {100 * own.accuracy:.1f}" for own in tried)
 
 
 def options(settings: dict[str, object]) -> str:

@@ -69,6 +69,11 @@ def _spread(found: Found, panel: str, point: str, row: str, measure: str) -> tup
     return (float(np.mean(values)), min(values), max(values)) if values else None
 
 
+def _mark(place: int) -> str:
+    """Return a row's marker; where colours repeat, the markers are shifted."""
+    return MARKS[(place + place // len(RECIPE_COLOURS)) % len(MARKS)]
+
+
 def _colour(place: int, row: str, found: Found) -> str:
     return RECIPE_COLOURS[place % len(RECIPE_COLOURS)][0] if row in fair(found) else MUTED[0]
 
@@ -90,7 +95,7 @@ def _lines(axes: Axes, found: Found, panel: str, measure: str) -> None:
             x,
             mean,
             color=colour,
-            marker=MARKS[place % len(MARKS)],
+            marker=_mark(place),
             markersize=4.5,
             linewidth=1.6,
             linestyle=(0, (4, 2.5)) if bound else "-",
@@ -122,7 +127,7 @@ def _dots(axes: Axes, found: Found, panel: str, measure: str) -> None:
                 mean, low, high = spread
                 y, colour = place if alone else number + shift, _colour(0 if alone else place, row, found)
                 axes.hlines(y, low, high, color=colour, linewidth=1.3)
-                axes.plot(mean, y, color=colour, marker=MARKS[0 if alone else place % len(MARKS)], markersize=5)
+                axes.plot(mean, y, color=colour, marker=_mark(0 if alone else place), markersize=5)
     axes.set_yticks(range(len(labels)), shortened(labels, 24))
     axes.set_ylim(len(labels) - 0.5, -0.5)
     if not alone:
@@ -144,7 +149,7 @@ def _legend(figure: Figure, rows: Sequence[str], found: Found) -> None:
             [],
             [],
             color=_colour(place, row, found),
-            marker=MARKS[place % len(MARKS)],
+            marker=_mark(place),
             markersize=5,
             linestyle="-" if row in fair(found) else "--",
             label=row if row in fair(found) else f"{row} (upper bound)",

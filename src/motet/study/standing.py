@@ -54,22 +54,29 @@ def standing(found: Found, row: str, against: str, measure: str = "accuracy") ->
 
     The best is chosen with the same runs, which is to its advantage.
     """
+    [held] = standings(found, [(row, against)], measure)
+    return held
+
+
+def standings(found: Found, pairs: Sequence[tuple[str, str]], measure: str = "accuracy") -> list[Standing]:
+    """Hold rows against others, corrected for all comparisons of all pairs together."""
+    every = [_differences(found, row, against, measure) for row, against in pairs]
+    corrected = iter(holm([difference.p_value for own in every for difference in own.values()]))
+    made = []
+    for (row, against), own in zip(pairs, every, strict=True):
+        sure = {place for place, p in zip(own, corrected, strict=False) if p is not None and p <= LEVEL}
+        above, below = ([place for place in own if place in sure and sign * own[place].mean > 0] for sign in (1, -1))
+        made.append(Standing(row, against, measure, own, above, below))
+    return made
+
+
+def _differences(found: Found, row: str, against: str, measure: str) -> dict[Place, Difference]:
     differences = {}
     for panel, point in found.places():
         other = best_other(found, panel, point, row) if against == BEST else against
         if found.values(panel, point, row, measure) and found.values(panel, point, other, measure):
             differences[Place(panel, point)] = found.difference(panel, point, row, other, measure)
-    places = list(differences)
-    corrected = holm([differences[place].p_value for place in places])
-    sure = [place for place, p in zip(places, corrected, strict=True) if p is not None and p <= LEVEL]
-    return Standing(
-        row,
-        against,
-        measure,
-        differences,
-        [place for place in sure if differences[place].mean > 0],
-        [place for place in sure if differences[place].mean < 0],
-    )
+    return differences
 
 
 BEST = "the best other"

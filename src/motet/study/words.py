@@ -12,44 +12,49 @@ from motet.record.wording import count, listed, probability
 from motet.study.data import Found
 from motet.study.design import Study
 from motet.study.measures import MEASURES
-from motet.study.standing import BEST, Place, Standing, fair, standing
+from motet.study.standing import BEST, Place, Standing, fair, standings
 
 
 def findings(study: Study, found: Found) -> list[str]:
     """Return a sentence or two for each pair of rows that the study is about, and each panel."""
     said = []
-    for measure, (row, against) in product(study.said, study.pairs):
-        held = standing(found, row, against, measure)
-        said += [_on_panel(found, held, panel) for panel in found.panels if held.known(panel)]
-    if study.reference is not None:
-        said += [_along(found, row, panel, study.reference) for row in found.rows for panel in found.panels]
+    for measure in study.said:
+        for held in standings(found, study.pairs, measure):
+            said += [_on_panel(found, held, panel) for panel in found.panels if held.known(panel)]
+        if study.reference is not None:
+            said += [
+                _along(found, row, panel, study.reference, measure) for row, panel in product(found.rows, found.panels)
+            ]
     return said
 
 
-def _along(found: Found, row: str, panel: str, reference: str) -> str:
-    """Say what the axis does to a row's accuracy: each point held against the one of reference, paired by seed."""
-    before = found.values(panel, reference, row)
+def _along(found: Found, row: str, panel: str, reference: str, measure: str) -> str:
+    """Say what the axis does to a row: each point held against the one of reference, paired by seed."""
+    before, written = found.values(panel, reference, row, measure), MEASURES[measure]
     parts = [
-        f"{MEASURES['accuracy'].told(paired_difference(found.values(panel, point, row), before))} at {point}"
+        f"{written.told(paired_difference(found.values(panel, point, row, measure), before))} at {point}"
         for point in found.points
         if point != reference
     ]
-    return f"On {panel}, `{row}` against itself at {reference}: {'; '.join(parts)} (accuracy, points)."
+    what = f"points of {measure}" if written.share else written.label
+    return f"On {panel}, `{row}` against itself at {reference}: {'; '.join(parts)} ({what})."
 
 
 def how_sure(found: Found) -> str:
     """Say what the sentences and tables rest on."""
-    places = len(found.panels) * len(found.points)
-    sure = f"all {places} places together (Holm)" if places > 1 else "paired seeds"
-    chosen = (
-        "settings of every row were chosen from the same few on samples held out of training; "
-        if found.header.chosen
-        else ""
-    )
-    return (
-        f"{count(found.header.seeds, 'seed')}; {chosen}differences are paired by seed, brackets hold 95 % intervals "
-        f"(Student's t); rows are told apart where a t test says so at 5 % over {sure}."
-    )
+    header = found.header
+    if header.seeds == 1:
+        return "1 seed: no interval can be given, and nothing is told apart."
+    parts = [count(header.seeds, "seed")]
+    if header.chosen:
+        like = ", but for controls, which take those of their recipe" if header.like else ""
+        parts.append(
+            f"every row's {listed(next(iter(next(iter(header.chosen.values())).values())))} is the best of as many "
+            f"values on samples held out of training{like}"
+        )
+    parts.append("differences are paired by seed, brackets hold 95 % intervals (Student's t)")
+    parts.append("rows are told apart where a t test says so at 5 % over all comparisons of a figure together (Holm)")
+    return "; ".join(parts) + "."
 
 
 def _on_panel(found: Found, held: Standing, panel: str) -> str:
@@ -102,12 +107,9 @@ def _verdict(held: Standing, place: Place) -> str:
     return f"below (p {p})" if place in held.below else f"not told apart (p {p})"
 
 
-def tally(found: Found, references: Sequence[str]) -> list[tuple[str, list[Standing]]]:
-    """Return every fair row's standing against each reference and against the best of all others."""
+def tally(found: Found, references: Sequence[str], measure: str) -> list[Standing]:
+    """Return every fair row's standing against each reference and the best of all others, corrected for all of them."""
     rows = fair(found)
     wanted = [name for name in references if name in rows]
-    return [
-        (row, [standing(found, row, other) for other in [*wanted, BEST] if other != row])
-        for row in rows
-        if len(rows) > 1
-    ]
+    pairs = [(row, other) for row in rows for other in [*wanted, BEST] if other != row]
+    return standings(found, pairs, measure) if len(rows) > 1 else []

@@ -25,9 +25,15 @@ STUDY = Study(
     name="ablation",
     question="What does each paper's own idea bring, beside the same method without it?",
     axis="setting",
-    small=Design(settings={**QUICK, "calibration_rounds": 5}, panels=(SMALL,), points=_POINTS[:1], rows=_ROWS, seeds=3),
+    small=Design(
+        settings={**QUICK, "calibration_rounds": 5, "flags": "assessed"},
+        panels=(SMALL,),
+        points=_POINTS[:1],
+        rows=_ROWS,
+        seeds=3,
+    ),
     full=Design(
-        settings={**STREAM, "calibration_rounds": 10},
+        settings={**STREAM, "calibration_rounds": 10, "flags": "assessed"},
         panels=(UCIHAR, PHONEWATCH, AVDIGITS),
         points=_POINTS,
         rows=_ROWS,

@@ -14,7 +14,7 @@ _ROWS = (
     Variant("model in so many bits", {"recipe": "pmm", "prototype_bits": 32}, like="prototypes in so many bits"),
     Variant("both", {"recipe": "pmm"}, like="prototypes in so many bits"),
 )
-_OFTEN = {"missing_rate": 0.9, "evaluate_every": 2}
+_OFTEN = {"missing_rate": 0.9, "evaluate_every": 1}
 
 STUDY = Study(
     name="bits",
@@ -22,7 +22,7 @@ STUDY = Study(
     axis="bits a number",
     small=Design(settings={**QUICK, **_OFTEN}, panels=(SMALL,), points=_POINTS[::2], rows=_ROWS, seeds=3),
     full=Design(
-        settings={**STREAM, **_OFTEN, "flags": "none"},
+        settings={**STREAM, **_OFTEN},
         panels=(UCIHAR, PHONEWATCH),
         points=_POINTS,
         rows=_ROWS,

@@ -21,7 +21,7 @@ STUDY = Study(
         seeds=3,
     ),
     full=Design(
-        settings={**STREAM, "flags": "oracle"},
+        settings=STREAM,
         panels=(
             panel(WATCHES, "convolutions, independent", **_ACCELERATION),
             *(

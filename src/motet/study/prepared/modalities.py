@@ -9,21 +9,28 @@ from motet.study.archives import PHONEWATCH, QUICK, SMALL, STREAM, recipes
 from motet.study.design import Design, Search, Study, Variant
 
 _OFTEN = 0.9
-_MOST = 8
+FEW = 3
 _ROWS = recipes("fedavg", "partial", "late-unimodal", "qqr", "motet")
 
 
 def points(design: Design, names: list[str]) -> Design:
-    """Return the design with a point for every subset (or each alone and each left out), and for each one lost."""
-    sizes = range(1, len(names) + 1) if len(names) <= 3 else sorted({1, len(names) - 1, len(names)})
-    kept = [subset for size in sizes for subset in combinations(names[:_MOST], size)]
-    subsets = [Variant(" + ".join(subset), {"modalities": list(subset)}) for subset in kept]
+    """Return the design with a point for every subset (or each alone, each left out, all), and for each one lost."""
+    sizes = range(1, len(names) + 1) if len(names) <= FEW else sorted({1, len(names) - 1, len(names)})
+    subsets = [_kept(names, subset) for size in sizes for subset in combinations(names, size)]
     lost = [
-        Variant(f"all, {name} mostly missing", {"missing_modality": name, "missing_rate": _OFTEN})
-        for name in names[:_MOST]
+        Variant(f"{name} mostly missing", {"missing_modality": name, "missing_rate": _OFTEN})
+        for name in names
         if len(names) > 1
     ]
-    return replace(design, points=(*subsets, *lost))
+    search = replace(design.search, at="all") if design.search else None
+    return replace(design, points=(*subsets, *lost), search=search)
+
+
+def _kept(names: list[str], kept: tuple[str, ...]) -> Variant:
+    """Return a point of some modalities, named after them or, where that is shorter, after those left out."""
+    out = [name for name in names if name not in kept]
+    short = "all" if not out else f"without {out[0]}" if len(out) == 1 and len(names) > FEW else " + ".join(kept)
+    return Variant(short, {"modalities": list(kept)})
 
 
 STUDY = Study(
@@ -41,7 +48,7 @@ STUDY = Study(
             points=(),
             rows=_ROWS,
             seeds=5,
-            search=Search({"lr": (0.005, 0.002, 0.01)}, seeds=2, at="phone_acc"),
+            search=Search({"lr": (0.005, 0.002, 0.01)}, seeds=2, at="all"),
         ),
         ["phone_acc", "phone_gyro", "watch_acc", "watch_gyro"],
     ),

@@ -16,17 +16,23 @@ _ROWS = (
 
 STUDY = Study(
     name="quality",
-    question="Which kinds of bad data hurt, in training and at prediction, and what helps?",
+    question="Which kinds of bad data hurt, in training, and what helps?",
     axis="degradation",
     small=Design(
-        settings={**QUICK, "degraded_rate": 0.5, "calibration_rounds": 5, "degradation_strength": 3},
+        settings={
+            **QUICK,
+            "degraded_rate": 0.5,
+            "calibration_rounds": 5,
+            "degradation_strength": 3,
+            "flags": "assessed",
+        },
         panels=(SMALL,),
         points=points("degradation", *_KINDS[:3]),
         rows=_ROWS,
         seeds=3,
     ),
     full=Design(
-        settings={**STREAM, "calibration_rounds": _FIRST},
+        settings={**STREAM, "calibration_rounds": _FIRST, "flags": "assessed"},
         panels=(
             panel(UCIHAR, "half of training at strength 1", degraded_rate=0.5, degradation_strength=1),
             panel(UCIHAR, "half of training at strength 3", degraded_rate=0.5, degradation_strength=3),

@@ -22,14 +22,14 @@ STUDY = Study(
     question="What does a model make of bad data that it meets at prediction alone?",
     axis="degradation of the test split",
     small=Design(
-        settings={**QUICK, "degradation_strength": 3},
+        settings={**QUICK, "degradation_strength": 3, "flags": "assessed"},
         panels=(SMALL,),
         points=_points("noise", "drift"),
         rows=_ROWS,
         seeds=3,
     ),
     full=Design(
-        settings=STREAM,
+        settings={**STREAM, "flags": "assessed"},
         panels=(
             panel(UCIHAR, "strength 1", degradation_strength=1),
             panel(UCIHAR, "strength 3", degradation_strength=3),

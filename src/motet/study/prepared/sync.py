@@ -36,6 +36,7 @@ STUDY = Study(
         search=Search({"lr": (0.005, 0.002, 0.01)}, seeds=2, at="2"),
     ),
     pairs=(("fedmchain", "fedavg"), ("late-unimodal", "fedavg")),
-    figures=("accuracy", "sent"),
+    figures=("accuracy at the end", "sent"),
+    said=("accuracy at the end",),
     reference="1",
 )
