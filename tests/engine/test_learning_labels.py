@@ -108,6 +108,7 @@ def nobody_told(monkeypatch: pytest.MonkeyPatch, *clients: int) -> None:
         return np.full_like(found, UNLABELLED) if client in clients else found
 
     monkeypatch.setattr(Labels, "of", of)
+    monkeypatch.setattr(Labels, "perfect", False)
 
 
 @pytest.mark.parametrize("engine", ["loop", "vector"])
