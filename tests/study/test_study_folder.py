@@ -65,6 +65,7 @@ def test_begun_again_it_gives_the_same_and_runs_nothing(done: tuple[Path, Found]
     assert (out / "study.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_what_was_run_before_a_stop_is_not_run_again(tmp_path: Path) -> None:
     class Impatient(Watch):
         def round(self, number: int, accuracy: float | None, title: str = "") -> None:
@@ -95,6 +96,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.slow
 def test_settings_are_chosen_on_validation_and_controls_take_those_of_their_row(tmp_path: Path) -> None:
     rows = (*design().rows, Variant("like partial", {"recipe": "partial", "upload": "q8"}, like="partial"))
     search = Search({"lr": (1e-6, 0.1), "local_epochs": (1, 2)}, seeds=1, at="0.5")
