@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,16 @@ from motet.engine.federation import Federation, build_federation
 from motet.engine.run import Finished, run
 from motet.engine.watch import Watch
 from motet.errors import Interrupted
-from motet.learn.recipe import resolve
+from motet.learn.recipe import RECIPES, resolve
 from motet.record.folder import RunFolder
 
 SMALL: dict[str, Any] = {"features": 4, "batch_size": 8, "threads": 1, "rounds": 3, "flags": "oracle", "lr": 0.05}
+
+
+def quick_unless_control(names: Iterable[str]) -> list[Any]:
+    """Return recipes as parameters; controls, whose parts are those of other rows, are for slow tests."""
+    slow = [name for name, row in RECIPES.items() if row.control_of is not None]
+    return [pytest.param(name, marks=pytest.mark.slow) if name in slow else name for name in names]
 
 
 def people(clients: int = 4, each: int = 18, test: int = 24, seed: int = 0, **changes: Any) -> ArrayDataset:

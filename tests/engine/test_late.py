@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from people import configured, federation, finish, people, run_with_breaks
+from people import configured, federation, finish, people, quick_unless_control, run_with_breaks
 from test_vector import ROUGH, assert_same_runs, twice, uneven
 
 from motet.engine.flower.deployment import fitted
@@ -22,7 +22,7 @@ from motet.nets.network import State
 from twins import assert_twins
 
 SOME: dict[str, Any] = {"upload_delay": 2, "late_share": 0.5, "rounds": 5}
-JOINED = [name for name in RECIPES if name not in ("local", "t-fedavg")]
+JOINED = quick_unless_control(name for name in RECIPES if name not in ("local", "t-fedavg"))
 
 
 def arrived(found: Finished) -> Finished:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from people import configured, federation, finish, people, run_with_breaks
+from people import configured, federation, finish, people, quick_unless_control, run_with_breaks
 from test_vector import ROUGH, assert_same_runs, twice, uneven
 
 from motet.engine.federation import build_federation
@@ -35,7 +35,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", quick_unless_control(RECIPES))
 def test_every_recipe_learns_the_same_in_blocks(recipe: str) -> None:
     found, expected = twice(uneven(), recipe=recipe, batch_size=3, flags="assessed", **LACKING, **ROUGH)
     assert_twins(found, expected)
@@ -79,7 +79,7 @@ def assert_same_learnt(found: Finished, expected: Finished) -> None:
     assert [line.train_loss for line in found.result.history] == [line.train_loss for line in expected.result.history]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", quick_unless_control(RECIPES))
 def test_which_class_a_sample_without_label_has_is_never_looked_at(
     recipe: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
