@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from motet.measure import statistics
 from motet.measure.statistics import Difference, paired_difference
 from motet.record.files import write_atomic
 from motet.record.wording import interval, listed, points
@@ -87,7 +88,7 @@ def steeper(row: str, than: str) -> Callable[[Found], Iterator[tuple[str, bool, 
         for panel, point in found.places():
             own, other = (found.values(panel, point, name, "slope") for name in (row, than))
             if own and other:
-                ends, others = (paired_difference(v, [0.0] * len(v)).interval for v in (own, other))
+                ends, others = statistics.interval(own), statistics.interval(other)
                 assert ends is not None
                 assert others is not None
                 text = f"{_slope(own, ends)} against {_slope(other, others)}"

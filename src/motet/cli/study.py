@@ -68,7 +68,7 @@ def study(
 def _list(json: bool) -> None:
     from motet.study.prepared import STUDIES
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "study": study.name,
             "question": study.question,
@@ -87,9 +87,8 @@ def _list(json: bool) -> None:
     table = Table("study", "question", box=None, header_style="bold")
     for preset in ("small", "full"):
         table.add_column(f"runs, {preset}", justify="right")
-    for study in STUDIES.values():
-        counts = [str(len(list(study.design(preset).cells()))) for preset in ("small", "full")]
-        table.add_row(study.name, study.question, *counts)
+    for row in rows:
+        table.add_row(row["study"], row["question"], *map(str, row["runs"].values()))
     Console().print(table)
 
 

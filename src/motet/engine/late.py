@@ -65,6 +65,9 @@ class Late:
         parcels: list[Parcel],
     ) -> Iterator[Outcome]:
         """Pass on what comes in time, and what late clients keep; what they send goes to the parcels."""
+        if not late:
+            yield from outcomes
+            return
         for outcome in outcomes:
             behind = np.isin(outcome.clients, list(late))
             parcels += [self._parcel(outcome, int(place), round) for place in np.flatnonzero(behind)]

@@ -26,6 +26,8 @@ def participants(config: Config, clients: int, round: int) -> list[int]:  # noqa
 
 def dropouts(config: Config, chosen: list[int], round: int) -> list[int]:  # noqa: A002
     """Return which of a round's participants hear the server and are not heard, each with the same probability."""
+    if config.clients.client_dropout == 0:
+        return []
     drawn = uniform(config.run.seed, "dropout", round=round, client=np.array(chosen, dtype=np.int64))
     return [k for k, own in zip(chosen, drawn, strict=True) if own < config.clients.client_dropout]
 

@@ -17,7 +17,7 @@ from motet.engine import runs
 from motet.engine.client import Client
 from motet.engine.comparator import comparator, losses
 from motet.engine.federation import Simulation, build_federation, method_of
-from motet.engine.interrupt import Stop, stop_on_signal
+from motet.engine.interrupt import stop_on_signal
 from motet.engine.rows import take_rows
 from motet.engine.run import Runner, threads
 from motet.engine.state import ServerState, initial_state
@@ -84,8 +84,8 @@ def measure_regret(config: Config, path: Path, watch: Watch) -> Regret:
         with watch.run(title, simulation.rounds, 0):
             for rows in arrivals.rounds:
                 own.append(_loss(runner.client, state, take_rows(arrivals.samples, torch.from_numpy(rows))))
-                state, line = _step(runner, state, stop)
-                watch.round(state.round, line)
+                state, line = runner.step(state, stop)
+                watch.round(state.round, line.accuracy)
         return _record(simulation, arrivals, own, state)
 
 
@@ -116,11 +116,6 @@ def arrivals_of(simulation: Simulation, client: Client) -> Arrivals:
     view = whole(dataset.take(every), dataset.y[every], present, nothing)
     samples = client.batch(view, {m: np.ones(len(every)) for m in dataset.modalities})
     return Arrivals(samples, np.split(places_of, np.cumsum([len(own) for own in indices])[:-1]))
-
-
-def _step(runner: Runner, state: ServerState, stop: Stop) -> tuple[ServerState, float | None]:
-    after, line = runner.step(state, stop)
-    return after, line.accuracy
 
 
 @torch.inference_mode()

@@ -47,7 +47,8 @@ def carry_out(study: Study, preset: str, design: Design, command: str, kept: Pat
     chosen, tried = choose(design, kept, watch)
     cells = list(design.cells())
     configs = [_config(design, chosen, cell.panel, cell.point, cell.row, seed=cell.seed) for cell in cells]
-    lines = LINES[study.kind](cells, configs, kept, watch)
+    work, line = KINDS[study.kind]
+    records = cache.carry_out(work, configs, kept, watch)
     header = Header(
         study=study.name,
         preset=preset,
@@ -64,24 +65,14 @@ def carry_out(study: Study, preset: str, design: Design, command: str, kept: Pat
         search_at=design.search.at if design.search else None,
         like={row.name: row.like for row in design.rows if row.like is not None},
     )
-    return Found(header, lines)
+    return Found(header, [line(cell, record) for cell, record in zip(cells, records, strict=True)])
 
 
-def _trained(cells: list[Cell], configs: list[Config], kept: Path, watch: Watch) -> list[Line]:
-    results = cache.carry_out(cache.TRAINING, configs, kept, watch)
-    return [line_of(cell, result) for cell, result in zip(cells, results, strict=True)]
-
-
-def _regretted(cells: list[Cell], configs: list[Config], kept: Path, watch: Watch) -> list[Line]:
-    results = cache.carry_out(REGRET, configs, kept, watch)
-    return [line_of_regret(cell, result) for cell, result in zip(cells, results, strict=True)]
-
-
-LINES: dict[str, Callable[[list[Cell], list[Config], Path, Watch], list[Line]]] = {
-    "training": _trained,
-    "regret": _regretted,
+KINDS: dict[str, tuple[cache.Work[Any], Callable[[Cell, Any], Line]]] = {
+    "training": (cache.TRAINING, line_of),
+    "regret": (cache.Work(measure_regret, Regret), line_of_regret),
 }
-REGRET = cache.Work(measure_regret, Regret)
+"""What is done for a run of a study, and what is kept of its record."""
 
 
 def check_all(design: Design, kind: str = "training") -> None:
