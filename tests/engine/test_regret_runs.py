@@ -12,7 +12,7 @@ from people import configured, people
 
 from motet.data.archive import save
 from motet.data.dataset import ArrayDataset
-from motet.engine.comparator import ENOUGH, Comparator, comparator, is_convex, losses
+from motet.engine.comparator import ENOUGH, Comparator, comparator, is_convex, least, losses
 from motet.engine.federation import build_federation, method_of
 from motet.engine.regret import Arrivals, arrivals_of, measure_regret
 from motet.engine.run import Runner
@@ -149,3 +149,13 @@ def test_missing_data_cost_regret_on_clean_samples(archive: Path) -> None:
 def test_without_a_stream_or_a_model_there_is_no_regret(archive: Path, settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         measure_regret(configured(**{**CONVEX, "data": str(archive), **settings}), archive.parent, Watch())
+
+
+def test_the_least_by_hand() -> None:
+    scores = np.array([[[0.0], [1.0]]] * 4)  # of the second class: the point itself
+    found = least(scores, np.zeros((4, 2)), np.array([1, 1, 1, 0]), np.full(4, 0.25), np.zeros(1))
+    assert found == pytest.approx([np.log(3)], abs=1e-5), "three in four are of the second class"
+    found = least(
+        scores, np.tile([0.0, 2.0], (4, 1)), np.array([1, 1, 1, 0]), np.array([0.1, 0.1, 0.1, 0.7]), np.zeros(1)
+    )
+    assert found == pytest.approx([np.log(3 / 7) - 2], abs=1e-5), "weights and offsets count"
