@@ -194,6 +194,11 @@ class Found:
         values = self.values(panel, point, row, measure)
         return float(np.mean(values)) if values else float("nan")
 
+    def by_seed(self, places: Sequence[tuple[str, str]], row: str, measure: str = "accuracy") -> list[float]:
+        """Return each seed's mean of a figure over places, (panel, point); empty where runs don't have it."""
+        values = [self.values(panel, point, row, measure) for panel, point in places]
+        return list(map(float, np.mean(values, axis=0))) if all(values) else []
+
     def difference(self, panel: str, point: str, row: str, against: str, measure: str = "accuracy") -> Difference:
         """Return a row's figure minus another's, paired by seed."""
         return paired_difference(*(self.values(panel, point, name, measure) for name in (row, against)))

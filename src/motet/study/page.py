@@ -13,7 +13,7 @@ from motet.record.wording import points as in_points
 from motet.study.data import Found
 from motet.study.design import Study
 from motet.study.measures import MEASURES
-from motet.study.standing import BEST, Standing
+from motet.study.standing import BEST, Place, Standing, standings
 from motet.study.words import findings, how_sure, tally
 
 REFERENCES = ("fedavg", "partial")
@@ -32,6 +32,7 @@ def page(study: Study, found: Found, figure: str = "figure.svg") -> str:
                 f"![{study.question}]({figure})",
                 "Lines are means over seeds, bands reach from the lowest to the highest seed.",
                 *tables(study, found),
+                *differences(study, found),
                 *wins(study, found),
                 *settings(found, study.axis),
             ]
@@ -67,6 +68,32 @@ def tables(study: Study, found: Found) -> Iterator[str]:
         yield table(heads, lines)
 
 
+def differences(study: Study, found: Found) -> Iterator[str]:
+    """Yield, place by place, how the rows that the study holds against each other differ."""
+    for measure in study.said:
+        every = standings(found, study.pairs, measure)
+        known = [held for held in every if held.differences]
+        if known:
+            yield f"## Differences in {measure}"
+            unit = "points" if MEASURES[measure].share else MEASURES[measure].label
+            yield f"In {unit}, with 95 % intervals; bold where told apart, corrected for all of the table."
+            heads = ["panel", study.axis, *(f"{_name(held.row)} against {_name(held.against)}" for held in known)]
+            yield table(
+                heads, [[*place, *(_difference(held, Place(*place)) for held in known)] for place in found.places()]
+            )
+
+
+def _name(row: str) -> str:
+    return row if row == BEST else f"`{row}`"
+
+
+def _difference(held: Standing, place: Place) -> str:
+    if place not in held.differences:
+        return ""
+    told = MEASURES[held.measure].told(held.differences[place])
+    return told if place in held.level else f"**{told}**"
+
+
 def wins(study: Study, found: Found) -> Iterator[str]:
     """Yield how every row stands against the baselines and the best, counted over all places."""
     measure = study.said[0]
@@ -83,7 +110,7 @@ def wins(study: Study, found: Found) -> Iterator[str]:
         f"Places (a point of a panel) where the row's {measure} is above, not told apart, below; then the mean "
         "difference in points. The best is chosen with the same runs, which is to its advantage."
     )
-    yield table(["row", *(f"against {name if name == BEST else f'`{name}`'}" for name in known)], lines)
+    yield table(["row", *(f"against {_name(name)}" for name in known)], lines)
 
 
 def _counts(held: Standing) -> str:

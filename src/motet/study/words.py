@@ -74,16 +74,12 @@ def _on_panel(found: Found, held: Standing, panel: str) -> str:
 
 def over_points(found: Found, held: Standing, panel: str) -> Difference:
     """Return the difference over a panel, each seed's mean over the points being one figure."""
-    known = [place.point for place in held.differences if place.panel == panel]
-
-    def by_seed(row: str) -> list[float]:
-        values = [found.values(panel, point, row, held.measure) for point in known]
-        return list(map(float, np.mean(values, axis=0)))
-
-    if held.against == BEST:
-        others = [name for name in fair(found) if name != held.row]
-        return paired_difference(by_seed(held.row), by_seed(max(others, key=lambda name: np.mean(by_seed(name)))))
-    return paired_difference(by_seed(held.row), by_seed(held.against))
+    known = [place for place in held.differences if place.panel == panel]
+    other = held.against
+    if other == BEST:
+        rivals = [name for name in fair(found) if name != held.row]
+        other = max(rivals, key=lambda name: np.mean(found.by_seed(known, name, held.measure)))
+    return paired_difference(*(found.by_seed(known, name, held.measure) for name in (held.row, other)))
 
 
 def _told_apart(held: Standing, panel: str) -> Iterator[str]:
