@@ -14,9 +14,12 @@ from motet.record.report.looks import INK
 from motet.record.report.svg import canvas, standalone, to_svg
 from motet.record.wording import interval, listed, percent, points
 from motet.study.data import Found
+from motet.study.page import table
 from motet.study.standing import fair
 
 REFERENCE = "fedavg"
+FEW = ("partial", "qqr", "motet")
+"""What a small table shows."""
 FAR = 0.12
 """A difference of accuracies that is as dark as the chart gets."""
 
@@ -79,11 +82,14 @@ class Standings:
         Those of which it is not sure that they are below the best: the best itself first.
     sent : dict of row to float
         What is uploaded, as a share of what `REFERENCE` uploads.
+    reached : float
+        The mean accuracy of `REFERENCE`.
     """
 
     gains: dict[str, Difference]
     level: list[str]
     sent: dict[str, float]
+    reached: float
 
     @property
     def best(self) -> str:
@@ -101,6 +107,7 @@ def held(found: Found, circumstances: Circumstances) -> Standings:
         gains={row: paired_difference(own, seeds[REFERENCE]) for row, own in seeds.items()},
         level=[row for row in ranked if not paired_difference(seeds[row], seeds[ranked[0]]).below],
         sent={row: amount / sent[REFERENCE] for row, amount in sent.items()},
+        reached=float(np.mean(seeds[REFERENCE])),
     )
 
 
@@ -117,10 +124,28 @@ def told(circumstances: Circumstances, standings: Standings) -> str:
     level = f"; not surely worse: {listed(f'`{row}`' for row in others)}" if others else "; all others are surely worse"
     if best == REFERENCE:
         return f"- {about}: `{REFERENCE}`, nothing is above it{level} {source}."
-    gain = standings.gains[best]
-    ends = f" ({interval(gain.interval)})" if gain.interval else ""
-    figures = f"{points(gain.mean)} points{ends}, {percent(standings.sent[best], 0)} of its upload"
+    figures = f"{_gained(standings, best)} points, {percent(standings.sent[best], 0)} of its upload"
     return f"- {about}: `{best}` beside `{REFERENCE}`: {figures}{level} {source}."
+
+
+def brief(every: list[tuple[Circumstances, Standings]]) -> str:
+    """Return a small table of the circumstances under which all of a few recipes were run."""
+    lines = [
+        [
+            circumstances.text,
+            percent(standings.reached),
+            *(_gained(standings, row) for row in FEW),
+            f"[{circumstances.study}](docs/evidence.md#{circumstances.study})",
+        ]
+        for circumstances, standings in every
+        if set(FEW) <= set(standings.gains)
+    ]
+    return table(["when", f"`{REFERENCE}`", *(f"`{row}`" for row in FEW), "study"], lines)
+
+
+def _gained(standings: Standings, row: str) -> str:
+    gain = standings.gains[row]
+    return points(gain.mean) + (f" ({interval(gain.interval)})" if gain.interval else "")
 
 
 def chart(every: list[tuple[Circumstances, Standings]]) -> str:

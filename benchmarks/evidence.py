@@ -1,9 +1,10 @@
-"""Write docs/evidence.md from the data of full studies: what is claimed, what was seen, and how sure that is.
+"""Write docs/evidence.md from the data of full studies: what to use when, what is claimed, and what was seen.
 
     python benchmarks/evidence.py [FOLDER ...]
 
 Each FOLDER is one of a finished study (`motet study NAME --preset full`); its data are taken over to docs/evidence.
-Without any the page is made of the data that lie there. Every number of the page is filled in from them.
+Without any the page is made of the data that lie there. Every number of the page is filled in from them, as are
+those of the README's small table.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from advice import advice, chart, told
+from advice import advice, brief, chart, told
 from claims import figures, no_help, summary
 from open_questions import answers
 
@@ -29,11 +30,21 @@ from motet.study.words import how_sure
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 FOLDER = DOCS / "evidence"
 CHART = "what_to_use.svg"
+README = DOCS.parent / "README.md"
+BEGIN, END = "<!-- table of evidence -->", "<!-- end of the table -->"
+"""Between these the README has its small table."""
 
 
 def page(studies: Mapping[str, Found]) -> str:
     """Return the page."""
     return "\n\n".join([*_introduction(), *_advice(studies), *_claims(studies), *_studies(studies)]) + "\n"
+
+
+def readme(text: str, studies: Mapping[str, Found]) -> str:
+    """Return the README with its small table filled in anew."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{brief(advice(studies))}\n\n{END}{after}"
 
 
 def _introduction() -> Iterator[str]:
@@ -107,6 +118,7 @@ def main() -> None:
     if every := advice(studies):
         write_atomic(FOLDER / CHART, chart(every))
     write_atomic(DOCS / "evidence.md", page(studies))
+    write_atomic(README, readme(README.read_text(encoding="utf-8"), studies))
     print(f"wrote evidence.md, of {listed(studies)}")
 
 

@@ -58,7 +58,7 @@ def test_advice_by_hand() -> None:
     assert standings.gains["qqr"].mean == pytest.approx(0.08)
     assert standings.sent == {"fedavg": 1, "partial": 1, "qqr": 1}
     assert advice.told(HERE, standings) == (
-        "- **A sensor fails**: `partial` beside `fedavg`: +10.0 points (+7.5 to +12.5), 100 % of its upload; not "
+        "- **A sensor fails**: `partial` beside `fedavg`: +10.0 (+7.5 to +12.5) points, 100 % of its upload; not "
         "surely worse: `qqr` (study [missing-rate](#missing-rate))."
     )
 
@@ -125,3 +125,5 @@ def test_the_page_is_what_its_data_say() -> None:
     if not studies:
         pytest.skip("there are no data of full studies yet")
     assert (evidence.DOCS / "evidence.md").read_text(encoding="utf-8") == evidence.page(studies)
+    text = evidence.README.read_text(encoding="utf-8")
+    assert text == evidence.readme(text, studies)
