@@ -165,7 +165,9 @@ class ImbalanceSettings(Settings):
         "independent", description="independent, correlated, persistent, bursty or alternating ({})"
     )
     modality: str | None = Field(None, description="the modality that tends to be {} [default: any]")
-    bias: Rate = Field(1.0, description="probability that it is this one, given that one is {}")
+    bias: Rate = Field(
+        1.0, description="probability that it is this one, given that one is {}; where a client has it not, another"
+    )
     length: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
         5.0, description="mean rounds of a burst ({}, bursty)"
     )

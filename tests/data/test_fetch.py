@@ -294,6 +294,22 @@ def test_too_little_room_is_said_before_the_download(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_another_version_is_noted_only_once_the_old_bytes_are_gone(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "set.zip"
+    part = path.with_name("set.zip.part")
+    part.write_bytes(b"of another version")
+
+    def killed(self: object, version: str | None) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(module._Part, "remember", killed)
+    with pytest.raises(SystemExit):
+        fetch(server.url, path)
+    assert part.read_bytes() == b""
+
+
 def test_a_disk_that_fills_up(server: Server, tmp_path: Path) -> None:
     path = tmp_path / "set.zip"
     path.with_name("set.zip.part").symlink_to("/dev/full")

@@ -85,6 +85,7 @@ def test_what_a_control_leaves_out_cannot_be_given_for_all() -> None:
 @pytest.mark.parametrize("name", ["scaffold", "moon", "fedproto"])
 def test_the_shorthand_takes_no_other_drift_s_place(name: str) -> None:
     assert refusal(recipe=name, proximal=0.1).startswith("--proximal does not go with --drift ")
+    assert refusal(proximal=0.1, drift=3).startswith("--drift ")
     assert resolve({"recipe": "fedcmi", "proximal": 0.5}).recipe.drift == "proximal:mu=0.5"
 
 

@@ -93,3 +93,15 @@ def test_what_happens_to_labels_happens_to_nothing_else() -> None:
         assert np.array_equal(one.y, two.y)
         assert np.array_equal(one.x["m0"], two.x["m0"])
         assert not np.array_equal(one.labels, two.labels)
+
+
+def test_a_sample_that_nobody_labelled_has_no_label_when_it_comes_back() -> None:
+    found = views(toy(["vector"]), buffer=6, arrivals=2, labels={"rate": 0.5, "noise": 0.5})
+    known: dict[int, set[int]] = {}
+    for number in range(1, 60):
+        view = found.view(number, 0, 1, 2)
+        samples = np.concatenate([found.streams[k].index(found.streams[k].buffer(number)) for k in range(3)])
+        for sample, label in zip(samples.tolist(), view.labels.tolist(), strict=True):
+            known.setdefault(sample, set()).add(label)
+    assert all(len(labels) == 1 for labels in known.values())
+    assert 0 < sum(labels == {UNLABELLED} for labels in known.values()) < len(known)

@@ -565,6 +565,13 @@ def impaired(
     return impair_test(dataset, indices, missing or [], where, DegradationSettings(test_degradation=degradation), seed)
 
 
+def test_what_a_kind_does_not_have_hits_others_at_test_time_too() -> None:
+    dataset = toy(["signal", "tokens"], absent=0.3)
+    view = impaired(dataset, degradation="noise", modality="m0")  # some samples lack the named one: no noise on words
+    assert view.degraded["m0"].any()
+    assert not view.degraded["m1"].any()
+
+
 def test_the_test_split_is_unimpaired_unless_it_is_asked_for() -> None:
     dataset = toy(["signal", "vector", "tokens"], absent=0.3)
     view = impaired(dataset, rate=1.0, modality="m0")  # what happens in training does not matter

@@ -85,7 +85,7 @@ def test_the_mean_over_points_is_paired_by_seed(data: Found) -> None:
 
 def test_a_reference_point_is_what_others_are_held_against(data: Found) -> None:
     said = findings(study(pairs=(), reference="0.1"), data)
-    assert said[0] == "On ucihar, `fedavg` against itself at 0.1: -30.0 (-30.0 to -30.0) at 0.9 (points of accuracy)."
+    assert said[0] == "On ucihar, `fedavg` against itself at 0.1: -30.0 at 0.9 (points of accuracy)."
 
 
 def test_all_pairs_together_ask_for_more_than_one(data: Found) -> None:

@@ -71,5 +71,11 @@ def like(dataset: Dataset, modalities: Mapping[str, Modality], classes: Sequence
                 f"{m} of {dataset.name} is {own.kind} of shape {own.shape}, and the server's {asked.kind} of shape "
                 f"{asked.shape}: make an archive of the same shape"
             )
+        for what in ("pad", "unknown", "rate_hz"):
+            if getattr(own, what) != getattr(asked, what):
+                raise InputError(
+                    f"{m} of {dataset.name} has {what} {getattr(own, what)}, and the server's {getattr(asked, what)}: "
+                    "make an archive with the same"
+                )
     kept = dataset.only(common)
     return kept if list(kept.modalities) == list(modalities) else WithAbsent(kept, modalities)

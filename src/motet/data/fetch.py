@@ -162,10 +162,11 @@ def _attempt(part: _Part, tell: Progress) -> None:
             raise _CutError("the server sent another piece than was asked for")
         if not going_on:
             have = 0
-            part.remember(_version(response.headers))
         length = response.headers.get("Content-Length")
         total = have + int(length) if length and length.isdecimal() else None
         with open(part.path, "ab" if going_on else "wb") as file:
+            if not going_on:  # now that the old bytes are gone: a kill must not leave them under the new version
+                part.remember(_version(response.headers))
             _check_room(part.path, None if total is None else total - have)
             _copy(response, file, have, total, tell)
 

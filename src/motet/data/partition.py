@@ -123,7 +123,7 @@ def _iid(train: Indices, clients: int, seed: int) -> list[Indices]:
 
 
 def _dirichlet(dataset: Dataset, train: Indices, clients: int, alpha: float, seed: int) -> list[Indices]:
-    """Split each class by proportions drawn from Dirichlet(alpha) (Hsu et al. 2019, arXiv 1909.06335)."""
+    """Split each class by proportions drawn from Dirichlet(alpha) (Yurochkin et al. 2019, arXiv 1905.12022)."""
     rng = generator(seed, "partition")
     owner = np.empty(len(train), dtype=np.int64)
     for label in range(len(dataset.classes)):

@@ -203,7 +203,8 @@ def _proximal(given: dict[str, Any], row: Recipe) -> dict[str, Any]:
     """Put the drift that --proximal MU is short for in its place."""
     if "proximal" not in given:
         return given
-    weight = configure({"proximal": given["proximal"]}).training.proximal  # a wrong one is refused under its own name
+    asked: dict[str, Any] = {key: given[key] for key in ("proximal", "drift") if key in given}
+    weight = configure(asked).training.proximal  # wrong ones are refused under their own names
     drift = given.get("drift", row.choices.get("drift", "proximal"))
     if drift.partition(":")[0] not in ("proximal", "none") or given.get("drift", "proximal") != "proximal":
         raise InputError(f"--proximal does not go with --drift {drift}: leave one of them out")

@@ -22,9 +22,10 @@ class Difference:
     ----------
     mean : float
     interval : tuple of float, or None
-        95 % interval of the mean by Student's t; None for one pair.
+        95 % interval of the mean by Student's t; None for one pair, and where all pairs differ alike: shares of few
+        samples do that by chance, and it says nothing of how far other seeds lie.
     p_value : float or None
-        Two-sided; None for one pair.
+        Two-sided; None for one pair, or where all differ alike.
     wins, ties, losses : int
         In how many pairs the first side was above, level with, or below the second.
     """
@@ -94,14 +95,14 @@ def p_value(values: Sequence[float]) -> float | None:
     Returns
     -------
     float or None
-        None for one value. Where all values are equal the test has no spread to work with: 1 if they are zero, else 0.
+        None for one value, and where all are equal, which leaves the test no spread to work with; 1 if all are zero.
     """
     array = _array(values)
     if array.size < 2:
         return None
     mean = float(array.mean())
     if _constant(array):
-        return 1.0 if abs(mean) <= TOLERANCE else 0.0
+        return 1.0 if abs(mean) <= TOLERANCE else None
     t = abs(mean) / (array.std(ddof=1) / np.sqrt(array.size))
     return float(2 * stats.t.sf(t, array.size - 1))
 
@@ -123,12 +124,12 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> Difference:
     if left.shape != right.shape:
         raise ValueError(f"paired sides must be equally long, got {left.size} and {right.size}")
     difference = left - right
-    values = difference.tolist()
+    values, p = difference.tolist(), p_value(difference.tolist())
     wins, losses = int((difference > TOLERANCE).sum()), int((difference < -TOLERANCE).sum())
     return Difference(
         mean=float(difference.mean()),
-        interval=interval(values),
-        p_value=p_value(values),
+        interval=None if p is None else interval(values),
+        p_value=p,
         wins=wins,
         ties=len(values) - wins - losses,
         losses=losses,

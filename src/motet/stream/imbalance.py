@@ -1,7 +1,7 @@
 """When a modality is hit (goes missing, or is degraded), at which client, and which one.
 
 Section 1 of the method specification: one draw per client and round makes one modality hit; patterns say how draws
-depend on each other.
+depend on each other. `alternating` goes through all modalities in turn from the named one on, whatever the bias.
 """
 
 from __future__ import annotations
@@ -116,6 +116,8 @@ class Imbalance:
 
     def choose(self, allowed: Allowed, bias: Floats, ranks: Floats) -> Hits:
         """Choose a modality per row among those allowed, the named one with its bias; -1 where none is allowed.
+
+        Where the named one is not allowed, another is hit in its place: a hit is a hit, whoever lacks what.
 
         Parameters
         ----------

@@ -15,8 +15,8 @@ Integers = NDArray[np.int64]
 class Labels:
     """What devices know of the classes of their samples.
 
-    What a sample draws hangs on its client and serial number, so that it keeps it while it lies in the buffer. One that
-    comes back with a later pool is another sample, which may be labelled otherwise.
+    What a sample draws hangs on its client and on which sample it is, so that one that nobody has labelled has no label
+    when it comes back with a later pool either.
 
     Parameters
     ----------
@@ -33,22 +33,22 @@ class Labels:
         """Whether every sample has the right label at once."""
         return self.settings == LabelSettings()
 
-    def of(self, client: int, serials: Integers, waited: Integers, y: Integers) -> Integers:
+    def of(self, client: int, samples: Integers, waited: Integers, y: Integers) -> Integers:
         """Return the labels of a client's samples, int64 (n,); `UNLABELLED` where it has none.
 
         Parameters
         ----------
-        serials, waited : int64 (n,)
-            Serial number, and rounds since the sample arrived.
+        samples, waited : int64 (n,)
+            The dataset's index, and rounds since the sample arrived.
         y : int64 (n,)
             The true classes.
         """
         told = waited >= self.settings.delay
         if self.settings.rate < 1:
-            told = told & (uniform(self.seed, "label/rate", client=client, item=serials) < self.settings.rate)
+            told = told & (uniform(self.seed, "label/rate", client=client, item=samples) < self.settings.rate)
         named = y
         if self.settings.noise > 0:
-            wrong = uniform(self.seed, "label/noise", client=client, item=serials) < self.settings.noise
-            away = 1 + uniform(self.seed, "label/which", client=client, item=serials) * (self.classes - 1)
+            wrong = uniform(self.seed, "label/noise", client=client, item=samples) < self.settings.noise
+            away = 1 + uniform(self.seed, "label/which", client=client, item=samples) * (self.classes - 1)
             named = np.where(wrong, (y + away.astype(np.int64)) % self.classes, y)
         return np.where(told, named, UNLABELLED)

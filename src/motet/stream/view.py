@@ -169,7 +169,7 @@ class Views:
             y=y,
             present={m: present[:, i] for i, m in enumerate(self.names)},
             degraded=degraded,
-            labels=self._labels(held, y),
+            labels=self._labels(held, indices, y),
             sizes=held.sizes,
             arrivals=np.array([stream.arrived(round) if stream.online else 0 for stream in streams]),
         )
@@ -182,12 +182,12 @@ class Views:
         gains = [self.gains.of(k, arrived) for k, arrived in zip(held.clients, held.arrived(), strict=True)]
         return scaled(x, np.concatenate(gains))
 
-    def _labels(self, held: Held, y: Integers) -> Integers:
+    def _labels(self, held: Held, indices: Indices, y: Integers) -> Integers:
         if self.labels.perfect:  # when samples arrived takes long to find out, for many clients
             return y
-        pieces = zip(held.clients, held.serials, held.arrived(), held.split(y), strict=True)
+        pieces = zip(held.clients, held.split(indices), held.arrived(), held.split(y), strict=True)
         return np.concatenate(
-            [self.labels.of(k, serials, held.round - arrived, own) for k, serials, arrived, own in pieces]
+            [self.labels.of(k, samples, held.round - arrived, own) for k, samples, arrived, own in pieces]
         )
 
     def _after_missing(self, held: Held, recorded: Flags) -> Flags:
@@ -274,7 +274,21 @@ def impair_test(
     seed: int,
     split: str = "test",
 ) -> View:
-    """Return a split that is evaluated as `--test-missing` and `--test-degradation` leave it."""
+    """Return a split that is evaluated as `--test-missing` and `--test-degradation` leave it.
+
+    Parameters
+    ----------
+    indices : int64 (n,)
+        Of the split's samples.
+    missing : list of modality
+        What all samples lack, but those that would have nothing left.
+    degraded : Imbalance
+        Says which modality of a sample is degraded.
+    settings : DegradationSettings
+    seed : int
+    split : {"test", "validation"}
+        Key of the draws.
+    """
     names = list(dataset.modalities)
     x = dataset.take(indices)
     recorded = np.stack([dataset.present[m][indices] for m in names], axis=1)
@@ -283,7 +297,9 @@ def impair_test(
     if settings.test_degradation is not None:
         items = np.arange(len(indices))
         ranks = np.stack([uniform(seed, f"{split}/which/{m}", item=items) for m in names], axis=1)
-        hit = degraded.choose(present, uniform(seed, f"{split}/bias", item=items), ranks)
+        kinds = [spec.kind for spec in dataset.modalities.values()]
+        degradable = np.array([settings.test_degradation in degradations(kind) for kind in kinds])
+        hit = degraded.choose(present & degradable, uniform(seed, f"{split}/bias", item=items), ranks)
     flags = {}
     for i, m in enumerate(names):
         flags[m] = (hit == i) & present[:, i]

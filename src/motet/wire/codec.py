@@ -148,7 +148,7 @@ def _ends(rows: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
 
 
 def dequantise(ranges: Tensor, codes: Tensor, bits: int, dtype: torch.dtype) -> Tensor:
-    """Undo `quantise`, to within half a step and the type's own rounding; (R, n)."""
+    """Undo `quantise`, to within half a step and float32's rounding; (R, n)."""
 
     def values(codes: Tensor, ranges: Tensor) -> Tensor:
         low, step = ranges.to(codes.dtype)[:, :, None].unbind(1)

@@ -24,7 +24,8 @@ class Ogm(Joint):
 
     A modality's score is the mean probability of the true class in the minibatch when every other slot is zero, over
     the samples that use it (the authors, who miss none, take the sum). The noise is Gaussian, of the standard deviation
-    that each gradient tensor has after that.
+    that each gradient tensor has after that; our reading: the authors' code takes the deviation before, so that what is
+    slowed down is as noisy as what is not, and gives noise to the kernels of two-dimensional convolutions alone.
 
     Parameters
     ----------
