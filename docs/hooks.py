@@ -128,10 +128,10 @@ def line(parameter: Any) -> str:
         kind = "|".join(getattr(parameter.type, "choices", ())) or parameter.type.name.upper()
         value = "" if parameter.is_flag else f" {parameter.metavar or kind}"
         name = ", ".join(parameter.opts) + value
-    help_ = plain(parameter.help or "")
+    help_ = parameter.help or ""
     if parameter.show_default and parameter.default not in (None, False) and "[default" not in help_:
         help_ += f" [default: {parameter.default}]"
-    return f"| `{name.replace('|', BAR)}` | {help_} |"
+    return f"| `{name.replace('|', BAR)}` | {plain(help_)} |"
 
 
 def shared() -> Iterator[str]:
@@ -143,13 +143,13 @@ def shared() -> Iterator[str]:
     )
     groups: dict[str, list[str]] = {}
     for key, group, _, field in keys():
-        about = plain((field.description or "").format(group))
+        about = (field.description or "").format(group)
         default = field.default
         if group == "recipe" and key != "recipe":
             about += " [default: the recipe's]"
         elif default not in (None, {}, []) and "[default" not in about:
             about += f" [default: {default}]"
-        groups.setdefault(group, []).append(f"| `{option(key)}` | {about} |")
+        groups.setdefault(group, []).append(f"| `{option(key)}` | {plain(about)} |")
     for group in Config.model_fields:
         yield f"### {group}"
         yield "\n".join([*HEAD, *groups[group]])
