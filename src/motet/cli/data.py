@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from motet.cli.complaints import Group
+
 if TYPE_CHECKING:  # numpy and what needs it are imported where they are used, so that --help is quick
     from rich.table import Table
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:  # numpy and what needs it are imported where they are used, s
 
 app = typer.Typer(
     name="data",
+    cls=Group,
     help="The data sets that Motet knows; convert, download and check archives.",
     no_args_is_help=True,
     epilog="Example: motet data list",

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 from typing import Annotated
 
 import typer
 
 import motet
-from motet.cli import audit, compare, data, demo, fleet, recipes, report, run, study, worth
+from motet.cli import audit, compare, complaints, data, demo, fleet, recipes, report, run, study, worth
 from motet.errors import InputError, Interrupted, MotetError
 
 app = typer.Typer(
     name="motet",
+    cls=complaints.Group,
+    context_settings={"help_option_names": ["--help", "-h"]},
     help="Train one model across many devices whose sensors drop out and degrade.\n\nExample: motet demo",
     no_args_is_help=True,
     add_completion=True,
@@ -80,14 +81,9 @@ def main() -> None:
     except OSError as error:
         _leave(_explain(error), 1)
     except Exception as error:
-        if error.__class__.__module__.startswith(("click", "typer")) and hasattr(error, "format_message"):
-            _leave(_once(error.format_message()), 2)
+        if complaints.is_complaint(error):
+            _leave(str(complaints.sentence(error)), 2)
         raise
-
-
-def _once(message: str) -> str:
-    """Return a complaint of the parser without its help, and the nearest names once where both libraries add them."""
-    return re.sub(r"( Did you mean [^?]*\?)\1", r"\1", message) or "no command is given: choose one from the list above"
 
 
 def _explain(error: OSError) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from motet.config import keys, option
-from motet.errors import InputError
+from motet.errors import InputError, unknown
 
 PANELS = {
     "data": "Data",
@@ -119,7 +119,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If there is no such file, or it is no TOML.
+        If there is no such file, it is no TOML, or a table is unknown.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -134,7 +134,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from None
     flat: dict[str, Any] = {}
+    known = {key for key, *_ in keys()}
     for key, value in content.items():
+        if isinstance(value, dict) and key not in PANELS and key.replace("-", "_") not in known:
+            raise unknown(f"table of {path}", key, PANELS)
         inside = value if isinstance(value, dict) and key in PANELS else {key: value}
         flat |= {name.replace("-", "_"): found for name, found in inside.items()}
     return flat

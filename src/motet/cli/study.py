@@ -5,16 +5,17 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from motet.cli.options import JsonOption, OutOption, QuietOption, SetOption, TomlArgument, merged, plain, with_settings
 from motet.cli.show import watch
 from motet.config import option
-from motet.errors import InputError, Interrupted
+from motet.errors import InputError, Interrupted, unknown
 
 LIST = "list"
+PRESETS = ("small", "full")
 KEPT = Path("runs/kept")
 
 
@@ -23,8 +24,10 @@ def study(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A prepared study; `list` shows them all.")],
     config: TomlArgument = None,
     preset: Annotated[
-        Literal["small", "full"],
-        typer.Option("--preset", help="small: minutes, on built-in data; full: hours, on real archives."),
+        str,
+        typer.Option(
+            "--preset", metavar="small|full", help="small: minutes, on built-in data; full: hours, on real archives."
+        ),
     ] = "small",
     seeds: Annotated[
         int | None, typer.Option("--seeds", min=1, help=plain("Seeds 0..N-1 [default: the preset's]."))
@@ -46,6 +49,8 @@ def study(
     if name == LIST:
         _list(json)
         return
+    if preset not in PRESETS:
+        raise unknown("value of --preset", preset, PRESETS)
     from motet.study import folder
 
     chosen, own = folder.find(name), merged(config, assignments, given)
@@ -72,7 +77,7 @@ def _list(json: bool) -> None:
         {
             "study": study.name,
             "question": study.question,
-            "runs": {preset: len(list(study.design(preset).cells())) for preset in ("small", "full")},
+            "runs": {preset: len(list(study.design(preset).cells())) for preset in PRESETS},
         }
         for study in STUDIES.values()
     ]
@@ -85,7 +90,7 @@ def _list(json: bool) -> None:
     from rich.table import Table
 
     table = Table("study", "question", box=None, header_style="bold")
-    for preset in ("small", "full"):
+    for preset in PRESETS:
         table.add_column(f"runs, {preset}", justify="right")
     for row in rows:
         table.add_row(row["study"], row["question"], *map(str, row["runs"].values()))
