@@ -9,7 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from motet.cli.options import JsonOption, OutOption, QuietOption, SetOption, TomlArgument, merged, plain, with_settings
+from motet.cli.complete import studies, words
+from motet.cli.options import (
+    OUTPUT,
+    JsonOption,
+    OutOption,
+    QuietOption,
+    SetOption,
+    TomlArgument,
+    merged,
+    plain,
+    with_settings,
+)
 from motet.cli.show import watch
 from motet.config import option
 from motet.errors import InputError, Interrupted, unknown
@@ -21,19 +32,24 @@ KEPT = Path("runs/kept")
 
 @with_settings("recipe", "seed")
 def study(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A prepared study; `list` shows them all.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A prepared study; `list` shows them all.", autocompletion=studies)
+    ],
     config: TomlArgument = None,
     preset: Annotated[
         str,
         typer.Option(
-            "--preset", metavar="small|full", help="small: minutes, on built-in data; full: hours, on real archives."
+            "--preset",
+            metavar="small|full",
+            help="small: minutes, on built-in data; full: hours, on real archives.",
+            autocompletion=words(*PRESETS),
         ),
     ] = "small",
     seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help=plain("Seeds 0..N-1 [default: the preset's]."))
+        int | None, typer.Option("--seeds", min=1, metavar="N", help=plain("Seeds 0..N-1 [default: the preset's]."))
     ] = None,
     kept: Annotated[
-        Path, typer.Option("--kept", help="Folder of finished runs, which studies share.", rich_help_panel="Output")
+        Path, typer.Option("--kept", help="Folder of finished runs, which studies share.", rich_help_panel=OUTPUT)
     ] = KEPT,
     assignments: SetOption = None,
     out: OutOption = None,
