@@ -17,7 +17,23 @@ from motet.config import Config, keys, option
 from motet.learn.family import FAMILIES, members
 from motet.learn.recipe import RECIPES
 
-COMMANDS = ["demo", "run", "resume", "compare", "recipes", "worth", "audit", "report", "fleet", "serve", "join", "keys"]
+COMMANDS = [
+    "demo",
+    "init",
+    "doctor",
+    "study",
+    "run",
+    "resume",
+    "compare",
+    "recipes",
+    "worth",
+    "audit",
+    "report",
+    "fleet",
+    "serve",
+    "join",
+    "keys",
+]
 
 
 def test_help_imports_nothing_heavy() -> None:
