@@ -47,7 +47,9 @@ class RecipeSettings(Settings):
     missing: str = Field(
         "zero", description="what stands in for an absent modality: zero, skip, prototype, infiltration"
     )
-    degraded: str = Field("as-is", description="what is done with a bad one: as-is, drop, align, blend, replace")
+    degraded: str = Field(
+        "as-is", description="what is done with a degraded modality: as-is, drop, align, blend, replace"
+    )
     drift: str = Field(
         "none", description="what holds a client near others: none, proximal, prototype-pull, scaffold, moon"
     )
@@ -102,7 +104,9 @@ class ClientSettings(Settings):
 
     clients: Count | None = Field(None, description="number of clients [default: all of a natural partition, else 10]")
     partition: Literal["dirichlet", "iid", "natural"] | None = Field(
-        None, description="how samples are shared out [default: natural where clients are known, else dirichlet]"
+        None,
+        description="how samples are shared out: dirichlet, iid, natural [default: natural where clients are known, "
+        "else dirichlet]",
     )
     alpha: Positive = Field(1.0, description="Dirichlet concentration; smaller is more skewed")
     participation: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="share of the clients in each round")
@@ -120,7 +124,7 @@ class ClientSettings(Settings):
 class TrainingSettings(Settings):
     """What one round trains."""
 
-    rounds: Count = Field(100, description="rounds T")
+    rounds: Count = Field(100, description="rounds of training (T)")
     local_epochs: Count = Field(1, description="passes over the buffer, per phase")
     local_cycles: Count = Field(1, description="repetitions of the whole cycle of phases between synchronisations")
     batch_size: Count = Field(64, description="samples per minibatch")
@@ -134,7 +138,7 @@ class TrainingSettings(Settings):
         "exponential", description="how the rate falls: exponential (by lr-decay) or sqrt (lr / sqrt(round))"
     )
     lr_min: NotNegative = Field(0.001, description="floor of the learning rate")
-    proximal: NotNegative | None = Field(None, description="shorthand of --drift proximal:mu=MU")
+    proximal: NotNegative | None = Field(None, description="MU of FedProx, short for --drift proximal:mu=MU")
 
 
 class StreamSettings(Settings):
@@ -142,7 +146,9 @@ class StreamSettings(Settings):
 
     buffer: Samples = Field("all", description="samples a device keeps, or all: its whole share, no arrivals")
     arrivals: Count = Field(20, description="samples that arrive per round")
-    order: Literal["time", "shuffled"] = Field("time", description="order of arrival; time where the data has it")
+    order: Literal["time", "shuffled"] = Field(
+        "time", description="order of arrival: time (where the data has it), or shuffled"
+    )
     drift_at: Rounds = Field([], description="rounds in which what arrives changes, such as 10,20")
     drift_kind: Literal["gain", "classes"] = Field(
         "gain", description="what changes: gain (of a sensor of each client) or classes (which half comes first)"
@@ -162,17 +168,19 @@ class ImbalanceSettings(Settings):
 
     rate: Rate = Field(0.0, description="probability, per client and round, that one modality is {}")
     pattern: Pattern = Field(
-        "independent", description="independent, correlated, persistent, bursty or alternating ({})"
+        "independent", description="how it comes to be {}: independent, correlated, persistent, bursty, alternating"
     )
     modality: str | None = Field(None, description="the modality that tends to be {} [default: any]")
     bias: Rate = Field(
         1.0, description="probability that it is this one, given that one is {}; where a client has it not, another"
     )
     length: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
-        5.0, description="mean rounds of a burst ({}, bursty)"
+        5.0, description="mean rounds of a burst, where --{}-pattern is bursty"
     )
-    period: Count = Field(10, description="rounds until another modality is hit ({}, alternating)")
-    granularity: Literal["round", "sample"] = Field("round", description="a client's whole view, or a sample, is {}")
+    period: Count = Field(10, description="rounds until another modality is hit, where --{}-pattern is alternating")
+    granularity: Literal["round", "sample"] = Field(
+        "round", description="what is {} at once: a client's whole view (round), or a sample"
+    )
 
 
 class DegradationSettings(Settings):
@@ -246,7 +254,7 @@ class RunSettings(Settings):
         "measure (by the clock, so that another run may choose otherwise)",
     )
     chunk: Count | None = Field(None, description="clients in a block of engine vector [default: what memory allows]")
-    device: str = Field("cpu", description="cpu or cuda")
+    device: str = Field("cpu", description="what trains: cpu or cuda")
     threads: Count | None = Field(None, description="threads of PyTorch [default: PyTorch's own choice]")
     dtype: Literal["float32", "float64"] = Field("float32", description="number type of the model")
     evaluate_every: Count = Field(1, description="rounds between evaluations; always in the last ten rounds")

@@ -18,6 +18,22 @@ class Interrupted(MotetError):
     """The user stopped the run after a checkpoint was written (exit status 3)."""
 
 
+LEAST_LIKENESS = 0.5
+"""Below it (1 is the same) a name is no suggestion."""
+AS_NEAR = 0.1
+"""So much less like than the nearest, a name is suggested beside it."""
+LISTED = 12
+"""So many names are listed beside a suggestion; more would hide it."""
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the names that are most like what the user wrote, at most three; none if none is like it."""
+    likeness = {n: difflib.SequenceMatcher(None, n.lower(), name.lower()).ratio() for n in known}
+    least = max(LEAST_LIKENESS, max(likeness.values(), default=0.0) - AS_NEAR)
+    near = [n for n, ratio in likeness.items() if ratio >= least]
+    return sorted(near, key=lambda n: (-likeness[n], n))[:3]
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
     """Build the error for a name that is not in a catalogue.
 
@@ -33,12 +49,13 @@ def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
     Returns
     -------
     InputError
-        A sentence that offers the nearest name, or lists all where none is near.
+        A sentence that offers the nearest name, beside all where they are few, or lists all where none is near.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = nearest(name, names)
+    every = ", ".join(names)
     if near:
-        hint = f"did you mean {' or '.join(repr(n) for n in near)}? (all: {', '.join(names)})"
+        hint = f"did you mean {' or '.join(map(repr, near))}?" + (f" (all: {every})" if len(names) <= LISTED else "")
     else:
-        hint = f"choose one of: {', '.join(names)}"
+        hint = f"choose one of: {every}"
     return InputError(f"unknown {what} {name!r}: {hint}")

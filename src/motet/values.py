@@ -37,3 +37,5 @@ Rounds = Annotated[list[Count], BeforeValidator(_listed)]
 Samples = Annotated[Count | Literal["all"], BeforeValidator(_size)]
 Attack = Literal["sign-flip", "scaled", "label-flip", "prototype-poisoning", "colluding", "noise"]
 Pattern = Literal["independent", "correlated", "persistent", "bursty", "alternating"]
+UPLOADS = ("dense", "q8", "q4", "topk", "topk+memory", "topk+memory+q8+deflate", "ternary", "ternary+deflate")
+"""Uploads to suggest; `motet.wire.codec` reads any chain of their steps."""

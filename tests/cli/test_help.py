@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,28 @@ import pytest
 from commands import ENVIRONMENT, Here
 
 import motet
+from motet.cli.meaning import choices, meaning, metavar
 from motet.config import Config, keys, option
+from motet.learn.family import FAMILIES, members
 from motet.learn.recipe import RECIPES
 
-COMMANDS = ["demo", "run", "resume", "compare", "recipes", "worth", "audit", "report", "fleet", "serve", "join", "keys"]
+COMMANDS = [
+    "demo",
+    "init",
+    "doctor",
+    "study",
+    "run",
+    "resume",
+    "compare",
+    "recipes",
+    "worth",
+    "audit",
+    "report",
+    "fleet",
+    "serve",
+    "join",
+    "keys",
+]
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -59,20 +78,46 @@ def test_every_setting_is_an_option_with_its_default(here: Here, command: str) -
     defaults = Config().flat()
     for key, group, _, field in keys():
         if command == "compare" and key in ("recipe", "seed"):
-            assert f" {option(key)} TEXT" not in text
+            assert f" {option(key)} " not in text
             continue
-        assert f" {option(key)} TEXT " in text, key
-        about = text.partition(f" {option(key)} TEXT ")[2].partition(" TEXT ")[0]
+        shown = f" {option(key)} {metavar(field)} {meaning(group, field)}"
+        assert shown in text, key
+        about = f"{meaning(group, field)} {text.partition(shown)[2].partition('] ')[0]}]"
         assert field.description
         if group == "recipe" and key != "recipe":
             assert "[default: the recipe's]" in about, key
         elif "[default" in field.description:
             assert "[default: " in about, key
         elif defaults[key] not in (None, {}, []):
-            assert f"[default: {defaults[key]}]" in about, key
+            shown = defaults[key]
+            assert f"[default: {str(shown).lower() if isinstance(shown, bool) else shown}]" in about, key
     assert "[CONFIG.toml]" in text
     assert "--set KEY=VALUE" in text
     assert "[default: a new one under runs/]" in text
+
+
+def test_every_word_that_a_value_may_be_is_named() -> None:
+    for key, group, _, field in keys():
+        words = [*(members(key) if key in FAMILIES else ()), *choices(field)]
+        assert set(words) <= set(re.findall(r"[\w-]+", meaning(group, field))), key
+
+
+def test_what_stands_for_a_value_says_its_type() -> None:
+    shown = {key: metavar(field) for key, _, _, field in keys()}
+    assert (shown["rounds"], shown["lr"], shown["impaired"]) == ("INTEGER", "NUMBER", "true|false")
+    assert (shown["buffer"], shown["noise"], shown["modalities"]) == ("INTEGER|all", "M=NUMBER,...", "A,B,...")
+    assert (shown["partition"], shown["clients"], shown["optimizer"]) == ("NAME", "INTEGER", "NAME")
+
+
+def test_what_nearly_everyone_needs_stands_at_the_end(here: Here) -> None:
+    for command in ("run", "compare", "study", "fleet", "serve"):
+        text = here(command, "--help").out
+        assert text.index("─ Output ─") > text.index("─ Run ─") > text.index("─ Data ─")
+        assert text.count("─ Output ─") == 1
+
+
+def test_the_short_form_of_help(here: Here) -> None:
+    assert here("data", "info", "-h").out == here("data", "info", "--help").out
 
 
 def test_compare_says_what_it_compares_by_default(here: Here) -> None:

@@ -104,7 +104,7 @@ def test_proximal_is_short_for_a_drift(config_of: Any) -> None:
     [
         ("missing_rat = 0.5", ("unknown setting 'missing_rat'", "did you mean 'missing_rate'")),
         ("[training]\nbatch-sise = 3", ("unknown setting", "did you mean 'batch_size'")),
-        ("[trainin]\nlr = 3", ("unknown setting 'trainin'",)),
+        ("[trainin]\nlr = 3", ("unknown table of", "own.toml 'trainin'", "did you mean 'training'?")),
         ("rounds = 'many'", ("--rounds", "valid integer", "'many'")),
         ("rounds = 2.5", ("--rounds", "2.5")),
         ("missing_rate = 1.5", ("--missing-rate", "less than or equal to 1", "1.5")),

@@ -92,11 +92,50 @@ def test_elsewhere_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", said)
     monkeypatch.setattr(watch_module, "LINE_EVERY_S", 0.0)
     run(configured(rounds=12, evaluate_every=2), people(), watch=ProgressBar())
-    lines = said.getvalue().splitlines()
+    lines = [line for line in said.getvalue().splitlines() if "round" in line]
     assert len(lines) == 12
     assert lines[0].startswith("partial (seed 0): round 1 of 12")
     assert re.fullmatch(r"partial \(seed 0\): round 12 of 12  accuracy 0\.\d{3}  \d+\.\d rounds/s.*", lines[-1])
     assert any("s left" in line for line in lines)
+
+
+def test_elsewhere_a_line_of_a_preparation_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
+    monkeypatch.setattr(watch_module, "LINE_EVERY_S", 0.0)
+    assert list(ProgressBar().over("abc", "predicting")) == ["a", "b", "c"]
+    assert said.getvalue() == "predicting: 1 of 3\npredicting: 2 of 3\npredicting: 3 of 3\n"
+
+
+def test_lines_come_no_oftener_than_they_should(monkeypatch: pytest.MonkeyPatch) -> None:
+    said, now = io.StringIO(), [0.0]
+    monkeypatch.setattr(sys, "stderr", said)
+    monkeypatch.setattr(watch_module.time, "monotonic", lambda: now[0])
+    lines = watch_module.Lines()
+    for second in range(100):
+        now[0] = second
+        lines.say(str(second))
+    assert said.getvalue().split() == ["30", "60", "90"]
+
+
+@pytest.mark.parametrize("forced", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_no_bar_in_a_log_that_is_forced_to_colours(monkeypatch: pytest.MonkeyPatch, forced: str) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
+    monkeypatch.setenv(forced, "1")
+    with ProgressBar().run("qqr", 40, 0):
+        pass
+    assert said.getvalue() == ""
+
+
+def test_no_bar_on_a_terminal_that_cannot_move_its_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal(monkeypatch)
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(watch_module, "LINE_EVERY_S", 0.0)
+    bar = ProgressBar()
+    with bar.run("qqr", 40, 0):
+        bar.round(1, 0.5)
+    assert terminal.text().startswith("qqr: round 1 of 40  accuracy 0.500")
 
 
 def test_it_can_be_used_for_one_run_after_another(monkeypatch: pytest.MonkeyPatch) -> None:

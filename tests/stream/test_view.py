@@ -652,7 +652,7 @@ def federation(kinds: list[str], **given: Any) -> Federation:
     [
         (
             {"test_missing": "m5"},
-            "unknown modality in --test-missing 'm5': did you mean 'm1' or 'm0'? (all: m0, m1)",
+            "unknown modality in --test-missing 'm5': did you mean 'm0' or 'm1'? (all: m0, m1)",
         ),
         ({"test_missing": "m0,m1"}, "--test-missing names every modality of toy: leave at least one"),
         (

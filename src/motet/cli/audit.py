@@ -13,8 +13,8 @@ from motet.cli.show import show_audit, watch
 
 def audit(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a finished run.")],
-    clients: Annotated[int, typer.Option(min=1, help="How many clients to listen to.")] = 3,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of gradient descent in an inversion.")] = 150,
+    clients: Annotated[int, typer.Option(min=1, metavar="N", help="How many clients to listen to.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Steps of gradient descent in an inversion.")] = 150,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:

@@ -24,10 +24,12 @@ def display(folder: Path, silent: bool) -> Iterator[Callable[[Board], None]]:
     from rich.console import Console
     from rich.live import Live
 
+    from motet.engine.watch import draws
+
     console = Console(file=sys.stderr)
     if silent:
         yield lambda board: None
-    elif console.is_terminal:
+    elif draws(console):
         with Live(console=console, auto_refresh=False, transient=True) as live:
             yield lambda board: live.update(table(board, folder), refresh=True)
     else:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from motet.cli.complete import recipe_list
 from motet.cli.options import JsonOption, OutOption, QuietOption, SetOption, TomlArgument, merged, with_settings
 from motet.cli.show import hints, show_comparison, watch
 
@@ -15,9 +16,15 @@ from motet.cli.show import hints, show_comparison, watch
 def compare(
     config: TomlArgument = None,
     recipes: Annotated[
-        str, typer.Option("--recipes", help="Recipes, the first being what the others are held against.")
+        str,
+        typer.Option(
+            "--recipes",
+            metavar="A,B,...",
+            help="Recipes, the first being what the others are held against.",
+            autocompletion=recipe_list,
+        ),
     ] = "fedavg,partial,pmm,qqr",
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Seeds 0..N-1.")] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, metavar="N", help="Seeds 0..N-1.")] = 3,
     controls: Annotated[
         bool, typer.Option("--controls", help="Add each recipe's controls: the same without its idea, or half of it.")
     ] = False,

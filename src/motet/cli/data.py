@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from motet.cli import complete
+from motet.cli.complaints import Group
+
 if TYPE_CHECKING:  # numpy and what needs it are imported where they are used, so that --help is quick
     from rich.table import Table
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:  # numpy and what needs it are imported where they are used, s
 
 app = typer.Typer(
     name="data",
+    cls=Group,
     help="The data sets that Motet knows; convert, download and check archives.",
     no_args_is_help=True,
     epilog="Example: motet data list",
@@ -44,7 +48,12 @@ def list_(as_json: Json = False) -> None:
 
 @app.command(epilog="Example: motet data info wearables")
 def info(
-    data: Annotated[str, typer.Argument(metavar="X", help="Name of a data set, or the path of an archive.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="X", help="Name of a data set, or the path of an archive.", autocompletion=complete.data
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
     """Show samples, classes, modalities, clients and terms of X: a data set by name, or an archive by path."""
@@ -68,7 +77,12 @@ def info(
 
 @app.command(epilog="Example: motet data make ucihar 'UCI HAR Dataset' --to ucihar.npz")
 def make(
-    name: Annotated[str, typer.Argument(metavar="X", help="Which set the folder holds: ucihar or mvsa_single.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="X", help="Which set the folder holds: ucihar or mvsa_single.", autocompletion=complete.convertible
+        ),
+    ],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The unpacked set, in its official layout.")],
     to: Annotated[
         Path | None,
@@ -92,7 +106,10 @@ def make(
 
 @app.command(epilog="Example: motet data fetch ucihar")
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="X", help="Name of a set that may be downloaded.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="X", help="Name of a set that may be downloaded.", autocompletion=complete.downloads),
+    ],
     again: Annotated[bool, typer.Option("--again", help="Download even if the set is here already.")] = False,
 ) -> None:
     """Download the data set X and make its archive; then --data finds it by its name.
@@ -215,27 +232,34 @@ def _waiting(text: str) -> Iterator[None]:
     """Show on a terminal that something is being done whose end is not known."""
     from rich.console import Console
 
+    from motet.engine.watch import draws
+
     console = Console(stderr=True, markup=False)
-    with console.status(text) if console.is_terminal else nullcontext():  # elsewhere it would leave a blank line
+    with console.status(text) if draws(console) else nullcontext():  # elsewhere it would leave a blank line
         yield
 
 
 @contextmanager
 def _bars() -> Iterator[Callable[[str], Progress]]:
-    """Show a bar for each step that is begun, on standard error."""
+    """Show a bar for each step that is begun, on standard error; a line now and then where none can be drawn."""
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
+    from motet.engine.watch import Lines, draws
+
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    console, lines = Console(stderr=True), Lines()
+    drawn = draws(console)
+    with Bars(*columns, console=console, transient=True, disable=not drawn) as bars:
 
         def step(name: str) -> Progress:
             task = bars.add_task(name, total=None)
 
             def tell(done: int, total: int | None) -> None:
                 bars.update(task, completed=done, total=total)
+                if not drawn:
+                    lines.say(f"{name}: {done / total:.0%}" if total else f"{name}: {done:,} so far")
 
             return tell
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from motet.cli import complete
 from motet.cli.board import display
 from motet.cli.options import JsonOption, OutOption, QuietOption, SetOption, TomlArgument, merged, plain, with_settings
 from motet.cli.show import hints, show_run
@@ -55,10 +56,13 @@ def keys(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the keys; what it holds is kept.")],
     host: Annotated[
         list[str] | None,
-        typer.Option("--host", help="Name or address that nodes reach the server by; may be repeated."),
+        typer.Option(
+            "--host", metavar="ADDRESS", help="Name or address that nodes reach the server by; may be repeated."
+        ),
     ] = None,
     node: Annotated[
-        list[str] | None, typer.Option("--node", help="Make a key for a node of this name; may be repeated.")
+        list[str] | None,
+        typer.Option("--node", metavar="NAME", help="Make a key for a node of this name; may be repeated."),
     ] = None,
 ) -> None:
     """Make the server's certificates, and a key for each node.
@@ -156,21 +160,35 @@ def fleet(
 def join(
     address: Annotated[str, typer.Argument(metavar="HOST:PORT", help="Where the server listens.")],
     data: Annotated[
-        str, typer.Option("--data", help="This node's samples: a data set by name, or an archive.")
+        str,
+        typer.Option(
+            "--data",
+            metavar="NAME",
+            help="This node's samples: a data set by name, or an archive.",
+            autocompletion=complete.data,
+        ),
     ] = "wearables",
     share: Annotated[
         str | None,
-        typer.Option("--share", help="Host a portion of these data's clients alone: 2/4 is the second of four."),
+        typer.Option(
+            "--share", metavar="I/N", help="Host a portion of these data's clients alone: 2/4 is the second of four."
+        ),
     ] = None,
     ca: Annotated[Path | None, typer.Option("--ca", help="The server's ca.crt.")] = None,
     key: Annotated[Path | None, typer.Option("--key", help="This node's private key.")] = None,
     name: Annotated[
-        str | None, typer.Option("--name", help=plain("This node's name [default: the key's, or the host's]."))
+        str | None,
+        typer.Option("--name", metavar="NAME", help=plain("This node's name [default: the key's, or the host's].")),
     ] = None,
     folder: Annotated[
         Path | None, typer.Option("--folder", help=plain("What this node keeps [default: nodes/NAME]."))
     ] = None,
-    device: Annotated[str, typer.Option("--device", help="What trains: cpu, or cuda.")] = "cpu",
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device", metavar="NAME", help="What trains: cpu, or cuda.", autocompletion=complete.words("cpu", "cuda")
+        ),
+    ] = "cpu",
 ) -> None:
     """Take part in a server's runs with this machine's samples, which never leave it; Ctrl-C ends it.
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 import motet
-from motet.cli import audit, compare, data, demo, fleet, recipes, report, run, study, worth
+from motet.cli import audit, compare, complaints, data, demo, doctor, fleet, init, recipes, report, run, study, worth
 from motet.errors import InputError, Interrupted, MotetError
 
 app = typer.Typer(
     name="motet",
+    cls=complaints.Group,
+    context_settings={"help_option_names": ["--help", "-h"]},
     help="Train one model across many devices whose sensors drop out and degrade.\n\nExample: motet demo",
     no_args_is_help=True,
     add_completion=True,
@@ -43,26 +45,22 @@ def _main(
     pass
 
 
-app.command("demo")(demo.demo)
-app.command("run")(run.run)
-app.command("resume")(run.resume)
-app.command("compare")(compare.compare)
-app.command("study")(study.study)
-app.command("recipes")(recipes.recipes)
-app.command("worth")(worth.worth)
-app.command("audit")(audit.audit)
-app.command("report")(report.report)
-app.command("fleet")(fleet.fleet)
-app.command("serve")(fleet.serve)
-app.command("join")(fleet.join)
-app.command("keys")(fleet.keys)
-app.add_typer(data.app, name="data")
+PANELS: dict[str, dict[str, Callable[..., None]]] = {
+    "Begin": {"demo": demo.demo, "init": init.init, "doctor": doctor.doctor, "recipes": recipes.recipes},
+    "Train": {"run": run.run, "resume": run.resume, "compare": compare.compare, "study": study.study},
+    "Look at what was trained": {"report": report.report, "worth": worth.worth, "audit": audit.audit},
+    "Train over a network": {"fleet": fleet.fleet, "serve": fleet.serve, "join": fleet.join, "keys": fleet.keys},
+}
+for _panel, _commands in PANELS.items():
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel)(_command)
+app.add_typer(data.app, name="data", rich_help_panel="Begin")
 
 
 def main() -> None:
     """Run the command line: one sentence and an exit status for every failure that can be foreseen."""
     try:
-        status = app(standalone_mode=False)
+        status = app(prog_name="motet", standalone_mode=False)
         if status == _KEYBOARD_INTERRUPT:
             raise KeyboardInterrupt
         sys.exit(status)
@@ -80,14 +78,9 @@ def main() -> None:
     except OSError as error:
         _leave(_explain(error), 1)
     except Exception as error:
-        if error.__class__.__module__.startswith(("click", "typer")) and hasattr(error, "format_message"):
-            _leave(_once(error.format_message()), 2)
+        if complaints.is_complaint(error):
+            _leave(str(complaints.sentence(error)), 2)
         raise
-
-
-def _once(message: str) -> str:
-    """Return a complaint of the parser without its help, and the nearest names once where both libraries add them."""
-    return re.sub(r"( Did you mean [^?]*\?)\1", r"\1", message) or "no command is given: choose one from the list above"
 
 
 def _explain(error: OSError) -> str:

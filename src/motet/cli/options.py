@@ -10,8 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from motet.cli.complete import completion
+from motet.cli.meaning import meaning, metavar
 from motet.config import keys, option
-from motet.errors import InputError
+from motet.errors import InputError, unknown
 
 PANELS = {
     "data": "Data",
@@ -29,6 +31,7 @@ PANELS = {
     "network": "Network",
     "run": "Run",
 }
+OUTPUT = "Output"
 
 
 def plain(text: str) -> str:
@@ -38,14 +41,22 @@ def plain(text: str) -> str:
 
 OutOption = Annotated[
     Path | None,
-    typer.Option("--out", help=plain("Folder to write to [default: a new one under runs/]."), rich_help_panel="Output"),
+    typer.Option("--out", help=plain("Folder to write to [default: a new one under runs/]."), rich_help_panel=OUTPUT),
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bar, no table.", rich_help_panel="Output")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel="Output")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bar, no table.", rich_help_panel=OUTPUT)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=OUTPUT)]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set any key.", rich_help_panel="Output")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set any of the above, or the file's keys; may be repeated.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
-TomlArgument = Annotated[Path | None, typer.Argument(metavar="[CONFIG.toml]", help="Keys as the options below.")]
+TomlArgument = Annotated[
+    Path | None, typer.Argument(metavar="[CONFIG.toml]", help="A file of the settings below; `motet init` writes one.")
+]
 
 
 def with_settings(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -66,8 +77,14 @@ def with_settings(*left_out: str) -> Callable[[Callable[..., None]], Callable[..
                 continue
             names.append(key)
             default = "the recipe's" if group == "recipe" and key != "recipe" else field.default
-            shown = _described((field.description or "").format(group), default)
-            info = typer.Option(option(key), help=shown, rich_help_panel=PANELS[group], show_default=False)
+            info = typer.Option(
+                option(key),
+                help=_described(meaning(group, field), default),
+                metavar=metavar(field),
+                autocompletion=completion(key, field),
+                rich_help_panel=PANELS[group],
+                show_default=False,
+            )
             parameters.append(
                 inspect.Parameter(
                     key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, info]
@@ -80,7 +97,10 @@ def with_settings(*left_out: str) -> Callable[[Callable[..., None]], Callable[..
 
         hints = inspect.get_annotations(command, eval_str=True)
         own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[p.name]) for p in own]
-        wrapped.__signature__ = inspect.Signature(own + parameters)  # type: ignore[attr-defined]
+        # The end of a long help is what stays on the screen: there stand the options that nearly everyone needs.
+        last = [p for p in own if p.annotation.__metadata__[0].rich_help_panel == OUTPUT]
+        first = [p for p in own if p not in last]
+        wrapped.__signature__ = inspect.Signature(first + parameters + last)  # type: ignore[attr-defined]
         wrapped.__annotations__ = {**hints, **{p.name: p.annotation for p in parameters}}
         wrapped.__annotations__.pop("given", None)
         wrapped.__doc__, wrapped.__name__ = command.__doc__, command.__name__
@@ -93,7 +113,8 @@ def _described(description: str, default: Any) -> str:
     """Return an option's help, with its default unless the description says it or there is nothing to say."""
     if default is None or default in ({}, []) or "[default" in description:
         return plain(description)
-    return plain(f"{description} [default: {default}]")
+    shown = str(default).lower() if isinstance(default, bool) else default
+    return plain(f"{description} [default: {shown}]")
 
 
 def merged(toml: Path | None, assignments: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +140,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If there is no such file, or it is no TOML.
+        If there is no such file, it is no TOML, or a table is unknown.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -134,7 +155,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from None
     flat: dict[str, Any] = {}
+    known = {key for key, *_ in keys()}
     for key, value in content.items():
+        if isinstance(value, dict) and key not in PANELS and key.replace("-", "_") not in known:
+            raise unknown(f"table of {path}", key, PANELS)
         inside = value if isinstance(value, dict) and key in PANELS else {key: value}
         flat |= {name.replace("-", "_"): found for name, found in inside.items()}
     return flat

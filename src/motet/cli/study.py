@@ -5,32 +5,51 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from motet.cli.options import JsonOption, OutOption, QuietOption, SetOption, TomlArgument, merged, plain, with_settings
+from motet.cli.complete import studies, words
+from motet.cli.options import (
+    OUTPUT,
+    JsonOption,
+    OutOption,
+    QuietOption,
+    SetOption,
+    TomlArgument,
+    merged,
+    plain,
+    with_settings,
+)
 from motet.cli.show import watch
 from motet.config import option
-from motet.errors import InputError, Interrupted
+from motet.errors import InputError, Interrupted, unknown
 
 LIST = "list"
+PRESETS = ("small", "full")
 KEPT = Path("runs/kept")
 
 
 @with_settings("recipe", "seed")
 def study(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A prepared study; `list` shows them all.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A prepared study; `list` shows them all.", autocompletion=studies)
+    ],
     config: TomlArgument = None,
     preset: Annotated[
-        Literal["small", "full"],
-        typer.Option("--preset", help="small: minutes, on built-in data; full: hours, on real archives."),
+        str,
+        typer.Option(
+            "--preset",
+            metavar="small|full",
+            help="small: minutes, on built-in data; full: hours, on real archives.",
+            autocompletion=words(*PRESETS),
+        ),
     ] = "small",
     seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help=plain("Seeds 0..N-1 [default: the preset's]."))
+        int | None, typer.Option("--seeds", min=1, metavar="N", help=plain("Seeds 0..N-1 [default: the preset's]."))
     ] = None,
     kept: Annotated[
-        Path, typer.Option("--kept", help="Folder of finished runs, which studies share.", rich_help_panel="Output")
+        Path, typer.Option("--kept", help="Folder of finished runs, which studies share.", rich_help_panel=OUTPUT)
     ] = KEPT,
     assignments: SetOption = None,
     out: OutOption = None,
@@ -46,6 +65,8 @@ def study(
     if name == LIST:
         _list(json)
         return
+    if preset not in PRESETS:
+        raise unknown("value of --preset", preset, PRESETS)
     from motet.study import folder
 
     chosen, own = folder.find(name), merged(config, assignments, given)
@@ -72,7 +93,7 @@ def _list(json: bool) -> None:
         {
             "study": study.name,
             "question": study.question,
-            "runs": {preset: len(list(study.design(preset).cells())) for preset in ("small", "full")},
+            "runs": {preset: len(list(study.design(preset).cells())) for preset in PRESETS},
         }
         for study in STUDIES.values()
     ]
@@ -85,7 +106,7 @@ def _list(json: bool) -> None:
     from rich.table import Table
 
     table = Table("study", "question", box=None, header_style="bold")
-    for preset in ("small", "full"):
+    for preset in PRESETS:
         table.add_column(f"runs, {preset}", justify="right")
     for row in rows:
         table.add_row(row["study"], row["question"], *map(str, row["runs"].values()))

@@ -110,6 +110,11 @@ def archive_of(name: str) -> Path:
     return home() / f"{name}.npz"
 
 
+def own_archives() -> list[str]:
+    """Return the names of the archives in the folder of fetched data that are not in the catalogue, in order."""
+    return sorted({path.stem for path in home().glob("*.npz")} - set(CATALOGUE))
+
+
 def find(name: str) -> Entry:
     """Return the entry of a name.
 
@@ -244,5 +249,4 @@ def locate(text: str) -> Path | None:
         return path
     if archive_of(text).is_file():
         return archive_of(text)
-    own = [found.stem for found in home().glob("*.npz")] if home().is_dir() else []
-    raise unknown("data set", text, {*CATALOGUE, *own})
+    raise unknown("data set", text, [*CATALOGUE, *own_archives()])

@@ -6,7 +6,10 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 
@@ -30,6 +33,24 @@ class Watch:
         """Hear that a round is done, of the run named where several go side by side."""
 
 
+def draws(console: Console) -> bool:
+    """Return whether a bar can be drawn: on a terminal that moves its cursor, not in a log, even one with colours."""
+    return console.is_jupyter or (console.is_interactive and console.file.isatty())
+
+
+class Lines:
+    """Says in a line now and then how far something is, where no bar can be drawn."""
+
+    def __init__(self) -> None:
+        self._due = time.monotonic() + LINE_EVERY_S
+
+    def say(self, line: str) -> None:
+        """Say it, unless something was said a moment ago."""
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + LINE_EVERY_S
+            print(line, file=sys.stderr)
+
+
 class ProgressBar(Watch):
     """Shows round, accuracy, rounds per second and time left, on a terminal; a line now and then elsewhere."""
 
@@ -38,8 +59,7 @@ class ProgressBar(Watch):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         console = Console(file=sys.stderr)
-        self._drawn = console.is_terminal or console.is_jupyter
-        self._line_due = time.monotonic() + LINE_EVERY_S
+        self._drawn, self._lines = draws(console), Lines()
         self._progress = Progress(
             TextColumn("{task.description:<22}"),
             BarColumn(bar_width=24),
@@ -56,9 +76,11 @@ class ProgressBar(Watch):
         """Show how far a preparation is."""
         with self._progress:
             task = self._progress.add_task(what, total=len(items), note="")
-            for item in items:
+            for number, item in enumerate(items, 1):
                 yield item
                 self._progress.advance(task)
+                if not self._drawn:
+                    self._lines.say(f"{what}: {number} of {len(items)}")
             self._progress.remove_task(task)
 
     @contextmanager
@@ -76,7 +98,6 @@ class ProgressBar(Watch):
         found = "" if accuracy is None else f"accuracy {accuracy:.3f}"
         note = "  ".join(part for part in (title, found, pace) if part)
         self._progress.update(task.id, completed=number, note=note)
-        if not self._drawn and time.monotonic() >= self._line_due:
-            self._line_due = time.monotonic() + LINE_EVERY_S
+        if not self._drawn:
             left = "" if task.time_remaining is None else f"  {task.time_remaining:.0f} s left"
-            print(f"{task.description}: round {number} of {task.total:.0f}  {note}{left}", file=sys.stderr)
+            self._lines.say(f"{task.description}: round {number} of {task.total:.0f}  {note}{left}")

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from motet.errors import InputError, MotetError
+from motet.errors import InputError, MotetError, nearest
+from motet.values import UPLOADS
 
 EXACT = 32
 """Bits at which nothing is lost."""
@@ -81,10 +82,11 @@ def parse(upload: str) -> Coding:
             memory = match["memory"] is not None and share < 1  # else nothing is left over
             gradient = match["gradient"] or "positive" if match["ternary"] else None
             return Coding(bits, share, memory, match["deflate"] is not None, gradient)
+    near = nearest(upload, UPLOADS)
     raise InputError(
-        f"unknown --upload {upload!r}: use dense, q1 to q16 such as q8, topk or topk+memory, or a chain such as "
-        "topk+memory+q8+deflate:share=0.1 with a share above 0 and up to 1, or ternary or "
-        "ternary+deflate:gradient=exact"
+        f"unknown --upload {upload!r}: {f'did you mean {near[0]!r}? ' if near else ''}use dense, q1 to q16 such as q8, "
+        "topk or topk+memory, or a chain such as topk+memory+q8+deflate:share=0.1 with a share above 0 and up to 1, "
+        "or ternary or ternary+deflate:gradient=exact"
     )
 
 

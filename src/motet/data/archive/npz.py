@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from motet.errors import InputError
+from motet.errors import InputError, nearest
 
 LIMIT = 8 * 2**30
 """Bytes that the arrays of one file may take; less where the machine has less memory."""
@@ -179,7 +179,9 @@ def _open(path: Path) -> zipfile.ZipFile:
     if path.is_dir():
         raise InputError(f"{path}: is a folder: name an archive (.npz), or convert the folder with `motet data make`")
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file: name an archive (.npz)")
+        near = nearest(path.name, (other.name for other in path.parent.glob("*.npz")))
+        hint = f"did you mean {str(path.with_name(near[0]))!r}?" if near else "name an archive (.npz)"
+        raise InputError(f"{path}: there is no such file: {hint}")
     try:
         with open(path, "rb") as file:
             start = file.read(4)
