@@ -60,6 +60,12 @@ def test_a_recipe_is_the_same_series_in_every_figure():
     assert {drawn.count(series) for series, _ in named} == {4}
 
 
+def test_bars_are_hidden_with_their_numbers_and_ranges():
+    """Three subsets of two modalities; a bar, its number and its range each."""
+    (figure,) = [figure for figure in by_part(tracks(COMPARISON)) if figure.key == "present"]
+    assert figure.svg.count('class="part" data-series="recipe2"') == 3 * 3
+
+
 def test_two_upper_bounds_are_two_series():
     runs = {(name, 0): result(name, config={"impaired": False}) for name in ("full", "oracle")}
     bounds = tracks(compare(["full", "oracle"], [0], {}, runs))
