@@ -33,6 +33,12 @@ CONFIG: dict[str, Any] = {
     "degraded_bias": 1.0, "degraded_granularity": "round", "degradation": "noise", "degradation_strength": 3.0,
     "test_missing": [], "test_degradation": None, "dtype": "float32", "impaired": True,
 }  # fmt: skip
+FOUR = {
+    "fedavg": [0.655, 0.672, 0.661],
+    "partial": [0.722, 0.731, 0.715],
+    "pmm": [0.806, 0.820, 0.811],
+    "full": [0.842, 0.851, 0.847],
+}
 CLASSES = ["walking", "running", "sitting", "standing", "lying", "cycling"]
 
 

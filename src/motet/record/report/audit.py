@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from motet.record.audit import EXACT, Attempt, Audit, Leak
 from motet.record.report.figures import Figure
 from motet.record.report.looks import GRID, MARKS, MUTED, RECIPE_COLOURS, VARIABLES, LegendItem
-from motet.record.report.svg import canvas, to_svg
+from motet.record.report.readings import Column, Readings
+from motet.record.report.svg import canvas, mark, to_svg
 from motet.record.table import audit_note, fraction, protection
 from motet.record.wording import listed
 
@@ -36,6 +37,10 @@ class _Line:
     def mark(self) -> str:
         return MARKS[self.place % len(MARKS)]
 
+    @property
+    def series(self) -> str:
+        return f"attack{self.place}"
+
 
 def audit_figure(found: Audit) -> Figure | None:
     """Draw an audit; None where there was nothing to attack."""
@@ -55,16 +60,16 @@ def audit_figure(found: Audit) -> Figure | None:
         panels[-1][0].set_xlabel("bits per number")
         panels[-1][1].set_xlabel("noise")
         svg = to_svg(figure, "audit", _label(lines))
-    legend = [LegendItem(line.name, VARIABLES[line.colour], line.mark) for line in lines]
+    legend = [LegendItem(line.name, VARIABLES[line.colour], line.mark, series=line.series) for line in lines]
     noise = "Noise: its deviation on each number, in lengths of the message. Bars: standard deviation over clients."
-    return Figure("audit", TITLE, svg, " ".join([audit_note(found), noise, *found.notes]), legend)
+    return Figure("audit", TITLE, svg, " ".join([audit_note(found), noise, *found.notes]), legend, _readings(lines))
 
 
 def _panel(axes: Axes, lines: Sequence[_Line], over_noise: bool) -> None:
     axes.axhline(_SCALES[lines[0].attempt.scale][1], color=MUTED[0], linewidth=1, linestyle=(0, (1, 2)))
     for line in lines:
         leaks = _along(line.attempt, over_noise)
-        axes.errorbar(
+        points, caps, bars = axes.errorbar(
             range(len(leaks)),
             [leak.mean for leak in leaks],
             yerr=[leak.sd or 0 for leak in leaks],
@@ -75,6 +80,8 @@ def _panel(axes: Axes, lines: Sequence[_Line], over_noise: bool) -> None:
             markersize=5,
             markeredgewidth=0,
         )
+        mark(line.series, points, points=True)
+        mark(line.series, *caps, *bars)
     leaks = _along(lines[0].attempt, over_noise)
     axes.set_xticks(range(len(leaks)), [f"{leak.noise if over_noise else leak.bits:g}" for leak in leaks])
     axes.set_xlim(-0.3, len(leaks) - 0.7)
@@ -86,6 +93,21 @@ def _panel(axes: Axes, lines: Sequence[_Line], over_noise: bool) -> None:
 def _along(attempt: Attempt, over_noise: bool) -> list[Leak]:
     """Return what protects more and more: noise on exact numbers, or fewer bits without noise."""
     return [leak for leak in attempt.leaks if (leak.bits == EXACT if over_noise else leak.noise == 0)]
+
+
+def _readings(lines: Sequence[_Line]) -> Readings:
+    """Write what stands over each place of the two axes."""
+    cells = [[leak for over_noise in (False, True) for leak in _along(line.attempt, over_noise)] for line in lines]
+    bits = len(_along(lines[0].attempt, over_noise=False))
+    heads = [f"{leak.bits} bits" if row < bits else f"noise {leak.noise:g}" for row, leak in enumerate(cells[0])]
+    told = [[fraction(leak.mean, leak.sd) for leak in column] for column in cells]
+    return Readings(
+        unit="AUROC or recovery",
+        note="with the standard deviation over clients" if any(leak.sd is not None for leak in cells[0]) else "",
+        corner="protection",
+        columns=[Column(line.name, line.series) for line in lines],
+        rows=[(head, list(row)) for head, row in zip(heads, zip(*told, strict=True), strict=True)],
+    )
 
 
 def _label(lines: Sequence[_Line]) -> str:

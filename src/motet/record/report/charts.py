@@ -13,8 +13,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from motet.record.report.curves import Curve
 from motet.record.report.looks import GRID, MUTED, Look, Track, modality_colour
 from motet.record.report.raster import Raster
-from motet.record.report.svg import canvas, to_svg
-from motet.record.wording import percent, short_size, shortened
+from motet.record.report.svg import canvas, mark, to_svg
+from motet.record.wording import percent, short_size, shortened, size
 
 MOST_BARS = 32
 _LINE_HEIGHT = 3.1
@@ -24,10 +24,11 @@ _BAND = "#808890"
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis shows: its name, how its numbers are written, and whether it is logarithmic."""
+    """What an axis shows: its name, how its ticks are written and its numbers told, and whether it is logarithmic."""
 
     name: str
     write: Callable[[float], str]
+    tell: Callable[[float], str]
     log: bool = False
     whole: bool = False
 
@@ -41,18 +42,30 @@ class Value:
     high: float
 
 
-ROUNDS = Axis("round", lambda value: f"{value:g}", whole=True)
-ACCURACY = Axis("accuracy (%)", lambda value: f"{100 * value:.6g}")
-LOSS = Axis("loss (nats)", lambda value: f"{value:g}")
-SHARE = Axis("share of the true-class score (%)", lambda value: f"{100 * value:.6g}")
-NORM = Axis("norm of a client's update, mean", lambda value: f"{value:g}")
-AGREEMENT = Axis("lowest rank correlation", lambda value: f"{value:g}")
-CLIENTS = Axis("clients, from the worst served to the best (%)", lambda value: f"{100 * value:.6g}")
+def _plain(value: float) -> str:
+    return f"{value:g}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _hundredths(value: float) -> str:
+    return f"{100 * value:.6g}"
+
+
+ROUNDS = Axis("round", _plain, _plain, whole=True)
+ACCURACY = Axis("accuracy (%)", _hundredths, percent)
+LOSS = Axis("loss (nats)", _plain, _short)
+SHARE = Axis("share of the true-class score (%)", _hundredths, percent)
+NORM = Axis("norm of a client's update, mean", _plain, _short)
+AGREEMENT = Axis("lowest rank correlation", _plain, _short)
+CLIENTS = Axis("clients, from the worst served to the best (%)", _hundredths, percent)
 
 
 def bytes_axis(log: bool) -> Axis:
     """Make the axis of bytes sent."""
-    return Axis("sent by all clients so far", lambda value: short_size(value) if value >= 0 else "", log)
+    return Axis("sent by all clients so far", lambda value: short_size(value) if value >= 0 else "", size, log)
 
 
 def lines(key: str, label: str, drawn: Sequence[tuple[Look, Curve]], x: Axis, y: Axis) -> str:
@@ -75,7 +88,7 @@ def lines(key: str, label: str, drawn: Sequence[tuple[Look, Curve]], x: Axis, y:
 
 def _line(axes: Axes, track: Look, curve: Curve, dashed: bool) -> None:
     step = max(1, curve.x.size // 6)
-    axes.plot(
+    drawn = axes.plot(
         curve.x,
         curve.mean,
         color=track.colour,
@@ -86,8 +99,10 @@ def _line(axes: Axes, track: Look, curve: Curve, dashed: bool) -> None:
         markevery=(min(step - 1, curve.x.size - 1), step),
         markeredgewidth=0,
     )
+    mark(track.series, *drawn, points=True)
     if (curve.high - curve.low).max() > 0:
-        axes.fill_between(curve.x, curve.low, curve.high, color=track.colour, alpha=0.14, linewidth=0)
+        band = axes.fill_between(curve.x, curve.low, curve.high, color=track.colour, alpha=0.14, linewidth=0)
+        mark(track.series, band)
 
 
 def _horizontal(axes: Axes, x: Axis, places: Sequence[float]) -> None:
@@ -130,10 +145,12 @@ def _bars(axes: Axes, track: Track, known: Sequence[tuple[int, Value]], place: i
     thick = 0.82 / count
     for row, value in known:
         y = row - 0.41 + thick * (place + 0.5)
-        axes.barh(y, value.mean, height=thick * 0.86, color=track.colour, alpha=0.45 if track.bound else 1)
+        bar = axes.barh(y, value.mean, height=thick * 0.86, color=track.colour, alpha=0.45 if track.bound else 1)
+        written = percent(value.mean).removesuffix(" %")
+        text = axes.text(value.high + 0.012, y, written, va="center_baseline", fontsize=9)
+        mark(track.series, *bar, text)
         if value.high > value.low:
-            axes.hlines(y, value.low, value.high, color=MUTED[0], linewidth=1.1)
-        axes.text(value.high + 0.012, y, percent(value.mean).removesuffix(" %"), va="center_baseline", fontsize=9)
+            mark(track.series, axes.hlines(y, value.low, value.high, color=MUTED[0], linewidth=1.1))
 
 
 def _dots(axes: Axes, track: Track, known: Sequence[tuple[int, Value]], place: int, count: int) -> None:
@@ -141,8 +158,9 @@ def _dots(axes: Axes, track: Track, known: Sequence[tuple[int, Value]], place: i
         axes.hlines(range(max((row for row, _ in known), default=0) + 1), 0, 1, color=GRID[0], linewidth=0.6)
     y = [row for row, _ in known]
     if count == 1:
-        axes.hlines(y, [v.low for _, v in known], [v.high for _, v in known], color=track.colour, linewidth=1.2)
-    axes.plot(
+        low, high = [value.low for _, value in known], [value.high for _, value in known]
+        mark(track.series, axes.hlines(y, low, high, color=track.colour, linewidth=1.2))
+    drawn = axes.plot(
         [value.mean for _, value in known],
         y,
         linestyle="none",
@@ -151,6 +169,7 @@ def _dots(axes: Axes, track: Track, known: Sequence[tuple[int, Value]], place: i
         color=track.colour,
         markeredgewidth=0,
     )
+    mark(track.series, *drawn, points=True)
 
 
 def raster(key: str, label: str, picture: Raster) -> str:
@@ -163,7 +182,7 @@ def raster(key: str, label: str, picture: Raster) -> str:
         axes.imshow(
             _pixels(picture), interpolation="none", aspect="auto", extent=(first - 0.5, last + 0.5, clients - 0.5, -0.5)
         )
-        step = next(step for step in (1, 2, 5, 10) if clients <= 20 * step or step == 10)
+        step = next(step for step in (1, 2, 5, 10) if clients <= 12 * step or step == 10)
         ticks = range(0, clients, step)
         axes.set_yticks(ticks, shortened([picture.clients[row] for row in ticks], 14))
         if first == last:

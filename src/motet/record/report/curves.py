@@ -16,12 +16,20 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Curve:
-    """A line and its band, all of equal length."""
+    """A line and its band, all of equal length.
+
+    Attributes
+    ----------
+    x, mean, low, high : Numbers
+    at : Numbers
+        What its points are named by: the rounds, also where `x` is something else.
+    """
 
     x: Numbers
     mean: Numbers
     low: Numbers
     high: Numbers
+    at: Numbers
 
     def same_as(self, other: Curve) -> bool:
         """Tell whether two curves would be drawn one on the other."""
@@ -49,7 +57,7 @@ def over_bytes(runs: Sequence[Result]) -> Curve | None:
         for line, total in zip(run.history, np.cumsum([line.bytes_up for line in run.history]), strict=True):
             sent.setdefault(line.round, []).append(int(total))
     x = np.array([float(np.mean(sent[int(place)])) for place in accuracy.x])
-    return Curve(x, accuracy.mean, accuracy.low, accuracy.high)
+    return Curve(x, accuracy.mean, accuracy.low, accuracy.high, accuracy.at)
 
 
 def over_clients(runs: Sequence[Result]) -> Curve | None:
@@ -60,7 +68,7 @@ def over_clients(runs: Sequence[Result]) -> Curve | None:
         return None
     x = np.linspace(0, 1, min(pooled.size, 101))
     mean = np.quantile(pooled, x)
-    return Curve(x, mean, mean, mean)
+    return Curve(x, mean, mean, mean, x)
 
 
 def lowest_agreement(line: Round) -> float | None:
@@ -87,14 +95,15 @@ def thinned(curve: Curve) -> tuple[Curve, int]:
 
 
 def _parts(curve: Curve) -> Iterable[Numbers]:
-    return curve.x, curve.mean, curve.low, curve.high
+    return curve.x, curve.mean, curve.low, curve.high, curve.at
 
 
 def _curve(values: dict[float, list[float]]) -> Curve:
-    x = sorted(values)
+    x = np.array(sorted(values))
     return Curve(
-        np.array(x),
+        x,
         np.array([np.mean(values[place]) for place in x]),
         np.array([min(values[place]) for place in x]),
         np.array([max(values[place]) for place in x]),
+        x,
     )

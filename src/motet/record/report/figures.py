@@ -11,6 +11,7 @@ from motet.record.report.charts import Axis, Value
 from motet.record.report.curves import Curve
 from motet.record.report.looks import LegendItem, Look, Sense, Track, line_legend, modality_colour, patch_legend
 from motet.record.report.raster import Kind, raster
+from motet.record.report.readings import Readings, of_lines, of_raster, of_rows
 from motet.record.report.subsets import modalities, short
 from motet.record.result import Result, Round
 from motet.record.wording import count, listed, percent
@@ -30,6 +31,8 @@ class Figure:
     note : str
         What the reader must know to read it.
     legend : list of LegendItem
+    readings : Readings
+        What is drawn, as a table.
     """
 
     key: str
@@ -37,6 +40,7 @@ class Figure:
     svg: str
     note: str
     legend: list[LegendItem]
+    readings: Readings
 
 
 def over_time(tracks: Sequence[Track]) -> list[Figure]:
@@ -132,10 +136,11 @@ def _bytes(tracks: Sequence[Track]) -> Figure | None:
 def _clients(tracks: Sequence[Track]) -> Figure | None:
     found = [(track, curves.over_clients(track.runs)) for track in tracks]
     drawn: Drawn = [(track, curve) for track, curve in found if curve]
+    axis = charts.CLIENTS
     note = "Clients of the test split; the left end is the worst served, a flat line treats all alike."
     if drawn and any(len(track.runs) > 1 for track in tracks):
         note += " Those of all seeds together."
-    return _line_figure("clients", "Spread over clients", drawn, charts.CLIENTS, charts.ACCURACY, note)
+    return _line_figure("clients", "Spread over clients", drawn, axis, charts.ACCURACY, note, along=axis)
 
 
 def _history(tracks: Sequence[Track], figure: Callable[[Round], float | None]) -> tuple[Drawn, str]:
@@ -158,14 +163,16 @@ def _thinned(drawn: Drawn) -> tuple[Drawn, str]:
     return [(track, curve) for track, curve, _ in pairs], note
 
 
-def _line_figure(key: str, title: str, drawn: Drawn, x: Axis, y: Axis, note: str) -> Figure | None:
+def _line_figure(
+    key: str, title: str, drawn: Drawn, x: Axis, y: Axis, note: str, along: Axis = charts.ROUNDS
+) -> Figure | None:
     if not drawn:
         return None
-    write = percent if y in (charts.ACCURACY, charts.SHARE) else lambda value: f"{value:.3g}"
-    ends = listed(f"{track.label} from {write(curve.mean[0])} to {write(curve.mean[-1])}" for track, curve in drawn)
+    ends = listed(f"{track.label} from {y.tell(curve.mean[0])} to {y.tell(curve.mean[-1])}" for track, curve in drawn)
     alike = _coinciding(drawn)
     svg = charts.lines(key, f"{title}, as lines: {ends}.", drawn, x, y)
-    return Figure(key, title, svg, f"{note} {alike}".strip(), _legend(line_legend, [track for track, _ in drawn]))
+    legend = _legend(line_legend, [track for track, _ in drawn])
+    return Figure(key, title, svg, f"{note} {alike}".strip(), legend, of_lines(drawn, along, x, y))
 
 
 def _coinciding(drawn: Drawn) -> str:
@@ -186,7 +193,7 @@ def _present(tracks: Sequence[Track]) -> Figure | None:
     def values(run: Result) -> list[float | None]:
         return [run.tail.accuracy_by_present.get(subset) for subset in subsets]
 
-    return _row_figure("present", "Accuracy with only some modalities", tracks, names, values, note)
+    return _row_figure("present", "Accuracy with only some modalities", "present", tracks, names, values, note)
 
 
 def _classes(tracks: Sequence[Track]) -> Figure | None:
@@ -204,7 +211,7 @@ def _classes(tracks: Sequence[Track]) -> Figure | None:
         recalls = run.tail.accuracy_by_class
         return [recalls[place] if place < len(recalls) else None for place in kept]
 
-    return _row_figure("classes", "Accuracy by class", tracks, [names[place] for place in kept], values, note)
+    return _row_figure("classes", "Accuracy by class", "class", tracks, [names[place] for place in kept], values, note)
 
 
 def _worst_classes(tracks: Sequence[Track], total: int) -> list[int]:
@@ -222,6 +229,7 @@ def _worst_classes(tracks: Sequence[Track], total: int) -> list[int]:
 def _row_figure(
     key: str,
     title: str,
+    corner: str,
     tracks: Sequence[Track],
     names: Sequence[str],
     values: Callable[[Result], list[float | None]],
@@ -239,7 +247,8 @@ def _row_figure(
     if any(len(track.runs) > 1 for track in tracks) and (bars or len(tracks) == 1):
         note += " Mean over seeds; thin lines: lowest to highest seed."
     svg = charts.rows(key, f"{title}. {'; '.join(told)}.", names, drawn)
-    return Figure(key, title, svg, note, _legend(patch_legend if bars else line_legend, tracks))
+    legend = _legend(patch_legend if bars else line_legend, tracks)
+    return Figure(key, title, svg, note, legend, of_rows(drawn, names, corner))
 
 
 def _legend(make: Callable[[Sequence[Look]], list[LegendItem]], tracks: Sequence[Look]) -> list[LegendItem]:
@@ -274,4 +283,4 @@ def _raster(track: Track, kind: Kind, recipes: int) -> Figure | None:
     ]
     label = f"{title}, as a grid of clients and rounds: {listed(told)} of the cells."
     legend = [LegendItem(name, modality_colour(place)) for place, name in enumerate(picture.modalities)]
-    return Figure(kind, title, charts.raster(kind, label, picture), " ".join(words), legend)
+    return Figure(kind, title, charts.raster(kind, label, picture), " ".join(words), legend, of_raster(picture, kind))

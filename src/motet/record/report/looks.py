@@ -42,6 +42,8 @@ class Look(Protocol):
     def mark(self) -> str: ...
     @property
     def bound(self) -> bool: ...
+    @property
+    def series(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Track:
     runs : tuple of Result
         In the order of the seeds.
     place : int
-        Which colour and mark; -1 is an upper bound, which is grey and dashed.
+        Which colour and mark; less than 0 is an upper bound, which is grey and dashed.
     """
 
     name: str
@@ -85,6 +87,11 @@ class Track:
     def mark(self) -> str:
         """The marker; where colours repeat, the markers are shifted."""
         return MARKS[(self.place + self.place // len(RECIPE_COLOURS)) % len(MARKS)]
+
+    @property
+    def series(self) -> str:
+        """What its parts are marked with in every drawing, so that all can be hidden."""
+        return f"bound{-self.place}" if self.bound else f"recipe{self.place}"
 
 
 @dataclass(frozen=True)
@@ -123,16 +130,28 @@ class Sense:
         """The marker."""
         return MARKS[self.place % len(MARKS)]
 
+    @property
+    def series(self) -> str:
+        """What its parts are marked with in every drawing."""
+        return f"modality{self.place}"
+
 
 @dataclass(frozen=True)
 class LegendItem:
-    """One entry under a figure: a line with a mark, or a patch where there is no mark."""
+    """One entry under a figure: a line with a mark, or a patch where there is no mark.
+
+    Attributes
+    ----------
+    series : str, optional
+        What it shows and hides; nothing where the drawing is one picture.
+    """
 
     label: str
     colour: str
     mark: str | None = None
     dashed: bool = False
     pale: bool = False
+    series: str | None = None
 
 
 def _variables() -> dict[str, tuple[str, str, str]]:
@@ -148,11 +167,11 @@ VARIABLES = {light: f"var({name})" for name, light, _ in PALETTE}
 def tracks(comparison: Comparison) -> list[Track]:
     """Give each recipe of a comparison its colour and mark."""
     found: list[Track] = []
-    fair = 0
+    fair = bounds = 0
     for name, runs in runs_by_recipe(comparison).items():
         bound = is_upper_bound(name, runs)
-        found.append(Track(name, tuple(runs), -1 if bound else fair))
-        fair += not bound
+        fair, bounds = fair + (not bound), bounds + bound
+        found.append(Track(name, tuple(runs), -bounds if bound else fair - 1))
     return found
 
 
@@ -164,12 +183,12 @@ def single(result: Result) -> Track:
 
 def line_legend(shown: Sequence[Look]) -> list[LegendItem]:
     """Name the lines or dots of a figure."""
-    return [LegendItem(track.label, track.variable, track.mark, track.bound) for track in shown]
+    return [LegendItem(one.label, one.variable, one.mark, dashed=one.bound, series=one.series) for one in shown]
 
 
 def patch_legend(shown: Sequence[Look]) -> list[LegendItem]:
     """Name the bars of a figure."""
-    return [LegendItem(track.label, track.variable, pale=track.bound) for track in shown]
+    return [LegendItem(one.label, one.variable, pale=one.bound, series=one.series) for one in shown]
 
 
 def modality_colour(place: int) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -106,26 +108,26 @@ def options(text: str) -> Markup:
 def _page(shown: Sequence[Track], config: Mapping[str, Any], audit: Audit | None = None, **content: Any) -> str:
     keys = _choice_keys(shown)
     defaults: dict[str, Any] = {"rows": None, "run_rows": None, "baseline": None}
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            {
-                **defaults,
-                **content,
-                "palette": PALETTE,
-                "bound_note": BOUND_NOTE,
-                "tracks": shown,
-                "groups": _groups(shown, audit),
-                "brought": brought(shown),
-                "choice_keys": keys,
-                "choices": [[_compact(_choices(track).get(key)) for key in keys] for track in shown],
-                "assessment": _assessments(shown),
-                "config": _pretty(config),
-                "data": _pretty(shown[0].runs[0].data),
-                "percent": percent,
-            }
-        )
+    environment = _environment()
+    script = environment.get_template("page.js").render()
+    return environment.get_template("page.html").render(
+        {
+            **defaults,
+            **content,
+            "palette": PALETTE,
+            "bound_note": BOUND_NOTE,
+            "tracks": shown,
+            "groups": _groups(shown, audit),
+            "brought": brought(shown),
+            "choice_keys": keys,
+            "choices": [[_compact(_choices(track).get(key)) for key in keys] for track in shown],
+            "assessment": _assessments(shown),
+            "config": _pretty(config),
+            "data": _pretty(shown[0].runs[0].data),
+            "percent": percent,
+            "script": Markup(script),
+            "script_hash": f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
+        }
     )
 
 

@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from motet.record.report.looks import GRID, INK, MUTED, PALETTE, VARIABLES
@@ -41,7 +42,8 @@ _SETTINGS: dict[Any, Any] = {
     "ytick.color": GRID[0],
     "xtick.labelcolor": MUTED[0],
     "ytick.labelcolor": INK[0],
-    "path.simplify": True,
+    # Every point stays a corner of its line, so that the page can tell which number stands where.
+    "path.simplify": False,
 }
 
 
@@ -60,6 +62,21 @@ def canvas(height: float, width: float = WIDTH) -> Iterator[Figure]:
         # The reader's own fonts draw the text, so what matplotlib's font lacks does not matter.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         yield Figure(figsize=(width, height), layout="constrained")
+
+
+def mark(series: str, *parts: Artist, points: bool = False) -> None:
+    """Name parts of a drawing after what they show, so that the page can hide them.
+
+    Parameters
+    ----------
+    series : str
+        Of letters and digits.
+    *parts : Artist
+    points : bool
+        Whether their corners, or markers, are the points that a reader can ask about.
+    """
+    for part in parts:
+        part.set_gid(f"{'points' if points else 'part'} {series}")
 
 
 def to_svg(figure: Figure, key: str, label: str) -> str:
@@ -99,7 +116,8 @@ def _shorter_path(match: re.Match[str]) -> str:
 
 
 def _own_names(text: str, key: str) -> str:
-    """Keep only the names that are referred to, and make them unique in the page."""
+    """Keep only the names that are referred to, and make them unique in the page; those of series are marks."""
+    text = re.sub(r' id="(points|part) ([a-z0-9]+)"', r' class="\1" data-series="\2"', text)
     used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', text))
     text = re.sub(r' id="([^"]*)"', lambda found: f' id="{key}-{found[1]}"' if found[1] in used else "", text)
     return re.sub(r'(url\(#|href="#)', rf"\1{key}-", text)
