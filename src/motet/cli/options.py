@@ -41,6 +41,15 @@ OutOption = Annotated[
     typer.Option("--out", help=plain("Folder to write to [default: a new one under runs/]."), rich_help_panel="Output"),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bar, no table.", rich_help_panel="Output")]
+TrackOption = Annotated[
+    str | None,
+    typer.Option(
+        "--track",
+        metavar="TOOL[:PATH]",
+        help="Follow rounds in tensorboard or mlflow, in its usual place or the one named.",
+        rich_help_panel="Output",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel="Output")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set any key.", rich_help_panel="Output")
