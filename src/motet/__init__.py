@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from motet.api import Run, audit, compare, run, worth
     from motet.data.archive import load, save
+    from motet.data.columns import from_columns
     from motet.data.dataset import ArrayDataset, Dataset, Modality
     from motet.data.digits import digits
     from motet.data.wearables import wearables
@@ -35,6 +36,7 @@ _HOMES = {
     "audit": "motet.api",
     "compare": "motet.api",
     "digits": "motet.data.digits",
+    "from_columns": "motet.data.columns",
     "load": "motet.data.archive",
     "member": "motet.learn.family",
     "recipe": "motet.learn.recipe",
@@ -55,6 +57,7 @@ __all__ = [
     "audit",
     "compare",
     "digits",
+    "from_columns",
     "load",
     "member",
     "recipe",

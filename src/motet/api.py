@@ -16,15 +16,15 @@ from motet.engine.federation import check
 from motet.engine.model import Model
 from motet.engine.run import Finished
 from motet.engine.run import run as run_rounds
-from motet.engine.runs import find_data, go_on, with_threads
+from motet.engine.runs import create, find_data, go_on, with_threads
 from motet.engine.watch import ProgressBar, Watch
 from motet.engine.worth import modality_worth
 from motet.errors import InputError
 from motet.learn.recipe import Recipe, resolve
 from motet.record.audit import Audit
 from motet.record.comparison import compare as join
-from motet.record.folder import RunFolder
 from motet.record.result import Comparison, Result
+from motet.record.track import Track
 from motet.record.worth import Worth
 
 
@@ -44,6 +44,7 @@ def run(
     *,
     recipe: str | Recipe = "qqr",
     out: str | Path | None = None,
+    track: str | None = None,
     progress: bool = False,
     **settings: Any,
 ) -> Run:
@@ -57,6 +58,9 @@ def run(
         Such as ``"qqr"``, or ``motet.recipe("qqr").but(missing="skip")``.
     out : path, optional
         Folder for checkpoints, history, result and report; nothing is written without it.
+    track : str, optional
+        Tool to follow the run in, ``"tensorboard"`` or ``"mlflow"``, or with a place, ``"mlflow:http://host:5000"``;
+        it is told what `out` records.
     progress : bool
         Whether to show a progress bar.
     **settings
@@ -84,11 +88,14 @@ def run(
     dataset = find_data(config) if data is None or isinstance(data, str | os.PathLike) else data
     check(config, dataset)
     watch = ProgressBar() if progress else Watch()
+    followed = None if track is None else Track.parse(track)
     if out is None:
+        if followed is not None:
+            raise InputError(f"track={track!r} follows what a folder records: name one with out=")
         finished = run_rounds(config, dataset, watch=watch)
     else:
         config = with_threads(config)
-        finished = go_on(RunFolder.create(Path(out), config.flat()), config, dataset, watch)
+        finished = go_on(create(Path(out), config, followed), config, dataset, watch)
     found = Run.model_validate(finished.result.model_dump())
     found._finished = finished
     return found

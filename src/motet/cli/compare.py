@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from motet.cli.complete import recipe_list
-from motet.cli.options import JsonOption, OutOption, QuietOption, SetOption, TomlArgument, merged, with_settings
+from motet.cli.options import (
+    JsonOption,
+    OutOption,
+    QuietOption,
+    SetOption,
+    TomlArgument,
+    TrackOption,
+    merged,
+    with_settings,
+)
 from motet.cli.show import hints, show_comparison, watch
 
 
@@ -30,6 +39,7 @@ def compare(
     ] = False,
     assignments: SetOption = None,
     out: OutOption = None,
+    track: TrackOption = None,
     quiet: QuietOption = False,
     json: JsonOption = False,
     *,
@@ -40,8 +50,10 @@ def compare(
     Example: motet compare --recipes fedavg,partial,qqr --seeds 5 --missing-rate 0.9
     """
     from motet.engine import comparisons, runs
+    from motet.record.track import Track
 
-    plan = comparisons.plan(recipes.split(","), seeds, merged(config, assignments, given), controls)
+    followed = None if track is None else Track.parse(track)
+    plan = comparisons.plan(recipes.split(","), seeds, merged(config, assignments, given), controls, followed)
     folder = runs.new_folder(out, f"{Path(plan.data).stem}-compare")
     with hints(folder):
         comparison = comparisons.start(plan, folder, watch(quiet or json))

@@ -44,6 +44,15 @@ OutOption = Annotated[
     typer.Option("--out", help=plain("Folder to write to [default: a new one under runs/]."), rich_help_panel=OUTPUT),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bar, no table.", rich_help_panel=OUTPUT)]
+TrackOption = Annotated[
+    str | None,
+    typer.Option(
+        "--track",
+        metavar="TOOL[:PATH]",
+        help="Follow rounds in tensorboard or mlflow, in its usual place or the one named.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=OUTPUT)]
 SetOption = Annotated[
     list[str] | None,

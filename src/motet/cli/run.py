@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from motet.cli.options import JsonOption, OutOption, QuietOption, SetOption, TomlArgument, merged, with_settings
+from motet.cli.options import (
+    JsonOption,
+    OutOption,
+    QuietOption,
+    SetOption,
+    TomlArgument,
+    TrackOption,
+    merged,
+    with_settings,
+)
 from motet.cli.show import hints, show_comparison, show_run, watch
 from motet.errors import InputError
 
@@ -17,6 +26,7 @@ def run(
     config: TomlArgument = None,
     assignments: SetOption = None,
     out: OutOption = None,
+    track: TrackOption = None,
     quiet: QuietOption = False,
     json: JsonOption = False,
     *,
@@ -30,10 +40,12 @@ def run(
 
     settings = resolve(merged(config, assignments, given))
     from motet.engine import runs
+    from motet.record.track import Track
 
+    followed = None if track is None else Track.parse(track)
     folder = runs.new_folder(out, f"{Path(settings.data.data).stem}-{settings.recipe.recipe}-seed{settings.run.seed}")
     with hints(folder):
-        result = runs.start(settings, folder, watch(quiet or json))
+        result = runs.start(settings, folder, watch(quiet or json), track=followed)
     show_run(result, folder, quiet, json)
 
 

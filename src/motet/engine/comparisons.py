@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from motet.record.folder import claim, take_lock
 from motet.record.report import compare_report
 from motet.record.report.reason import why
 from motet.record.result import Comparison, read, to_json
+from motet.record.track import Track
 
 PLAN = "plan.json"
 
@@ -38,12 +40,15 @@ class Plan:
     given : dict of flat keys to values
         What the user set, for all recipes alike.
     configs : dict of (recipe, seed) to Config
+    track : Track, optional
+        By which tool all runs are followed.
     """
 
     recipes: list[str]
     seeds: list[int]
     given: dict[str, Any]
     configs: dict[tuple[str, int], Config]
+    track: Track | None = None
 
     @property
     def data(self) -> str:
@@ -51,7 +56,9 @@ class Plan:
         return next(iter(self.configs.values())).data.data
 
 
-def plan(recipes: list[str], seeds: int, given: Mapping[str, Any], controls: bool = False) -> Plan:
+def plan(
+    recipes: list[str], seeds: int, given: Mapping[str, Any], controls: bool = False, track: Track | None = None
+) -> Plan:
     """Check every configuration of a comparison before anything runs.
 
     Parameters
@@ -61,6 +68,8 @@ def plan(recipes: list[str], seeds: int, given: Mapping[str, Any], controls: boo
     given : mapping of flat keys to values
     controls : bool
         Whether the recipes' controls are compared as well.
+    track : Track, optional
+        By which tool all runs are followed.
 
     Raises
     ------
@@ -80,7 +89,7 @@ def plan(recipes: list[str], seeds: int, given: Mapping[str, Any], controls: boo
     configs = {
         (name, seed): resolve({**shared, "recipe": name, "seed": seed}) for name in names for seed in range(seeds)
     }
-    return Plan(names, list(range(seeds)), shared, configs)
+    return Plan(names, list(range(seeds)), shared, configs, track)
 
 
 def start(chosen: Plan, folder: Path, watch: Watch) -> Comparison:
@@ -89,15 +98,19 @@ def start(chosen: Plan, folder: Path, watch: Watch) -> Comparison:
     Raises
     ------
     InputError
-        If a setting does not fit the data, or the folder holds anything already; nothing is written then.
+        If a setting does not fit the data, the folder holds anything already, or the runs cannot be tracked; nothing is
+        written then.
     """
     firsts = [chosen.configs[recipe, chosen.seeds[0]] for recipe in chosen.recipes]
     dataset = runs.find_data(firsts[0])
     for config in firsts:
         check(config, dataset)
+    if chosen.track is not None:
+        chosen.track.check()
     lock = claim(folder)
     try:
-        content = {"recipes": chosen.recipes, "seeds": len(chosen.seeds), "given": chosen.given}
+        track = None if chosen.track is None else chosen.track.model_dump()
+        content = {"recipes": chosen.recipes, "seeds": len(chosen.seeds), "given": chosen.given, "track": track}
         write_atomic(folder / PLAN, json.dumps(content, indent=1) + "\n")
         return _go_on(chosen, folder, watch)
     finally:
@@ -135,14 +148,17 @@ def resume(folder: Path, watch: Watch) -> Comparison:
 def _read_plan(folder: Path) -> Plan:
     try:
         content = json.loads((folder / PLAN).read_text())
-        return plan(content["recipes"], content["seeds"], content["given"])
+        track = None if content.get("track") is None else Track.model_validate(content["track"])
+        return plan(content["recipes"], content["seeds"], content["given"], track=track)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder / PLAN} is damaged ({error}): start the comparison again elsewhere") from None
 
 
 def _go_on(chosen: Plan, folder: Path, watch: Watch) -> Comparison:
     jobs = [(config, folder / f"{recipe}-seed{seed}") for (recipe, seed), config in chosen.configs.items()]
-    results = dict(zip(chosen.configs, run_all(jobs, watch, runs.carry_out), strict=True))
+    track = None if chosen.track is None else chosen.track.inside(folder.absolute().name)
+    found = run_all(jobs, watch, partial(runs.carry_out, track=track))
+    results = dict(zip(chosen.configs, found, strict=True))
     comparison = compare(chosen.recipes, chosen.seeds, _shared(chosen), results)
     write_atomic(folder / "report.html", compare_report(comparison, why(comparison)))
     write_atomic(folder / "compare.json", to_json(comparison))

@@ -14,6 +14,7 @@ from motet.data.dataset import Dataset
 from motet.data.holdout import clients_before
 from motet.engine.audit.eavesdrop import eavesdrop
 from motet.engine.federation import Simulation, build_federation, check
+from motet.engine.follow import following
 from motet.engine.interrupt import stop_on_signal
 from motet.engine.run import Finished, last_state, threads
 from motet.engine.run import run as run_rounds
@@ -25,6 +26,7 @@ from motet.record.audit import Audit
 from motet.record.files import write_atomic
 from motet.record.folder import RunFolder, free_folder, holds_run, no_run
 from motet.record.result import Result, read, to_json
+from motet.record.track import Track
 from motet.record.worth import Worth
 
 RUNS = Path("runs")
@@ -35,7 +37,9 @@ def new_folder(out: Path | None, name: str) -> Path:
     return out if out is not None else free_folder(RUNS / name)
 
 
-def start(config: Config, folder: Path, watch: Watch, dataset: Dataset | None = None) -> Result:
+def start(
+    config: Config, folder: Path, watch: Watch, dataset: Dataset | None = None, track: Track | None = None
+) -> Result:
     """Carry out a run in a new folder and write its result and report.
 
     Raises
@@ -46,7 +50,23 @@ def start(config: Config, folder: Path, watch: Watch, dataset: Dataset | None = 
     dataset = dataset or find_data(config)
     check(config, dataset)
     config = with_threads(config)
-    return go_on(RunFolder.create(folder, config.flat()), config, dataset, watch).result
+    return go_on(create(folder, config, track), config, dataset, watch).result
+
+
+def create(folder: Path, config: Config, track: Track | None) -> RunFolder:
+    """Make the folder of a run, and write down in it by which tool the run is followed.
+
+    Raises
+    ------
+    InputError
+        If the folder holds anything, or the tool cannot do it; nothing is written then.
+    """
+    if track is not None:
+        track.check()
+    made = RunFolder.create(folder, config.flat())
+    if track is not None:
+        track.begin(folder)
+    return made
 
 
 def resume(folder: Path, watch: Watch, dataset: Dataset | None = None) -> Result:
@@ -61,10 +81,10 @@ def resume(folder: Path, watch: Watch, dataset: Dataset | None = None) -> Result
     return go_on(opened, config, dataset, watch).result
 
 
-def carry_out(config: Config, folder: Path, watch: Watch) -> Result:
+def carry_out(config: Config, folder: Path, watch: Watch, track: Track | None = None) -> Result:
     """Start a run, go on with it or read its result, as its folder wants it."""
     if not holds_run(folder):
-        return start(config, folder, watch)
+        return start(config, folder, watch, track=track)
     if not finished(folder):
         return resume(folder, watch)
     watch.round(config.training.rounds, None)
@@ -79,8 +99,9 @@ def go_on(folder: RunFolder, config: Config, dataset: Dataset, watch: Watch) -> 
     from motet.record.report import run_report
 
     try:
-        with stop_on_signal():
-            finished = run_rounds(config, dataset, folder, watch)
+        with stop_on_signal(), following(folder, config.flat(), watch) as (heard, finish):
+            finished = run_rounds(config, dataset, folder, heard)
+            finish(finished.result)
             folder.finish(finished.result, run_report(finished.result))
     finally:
         folder.close()

@@ -47,32 +47,37 @@ def load(path: str | os.PathLike[str], *, seed: int = 0) -> ArrayDataset:
     InputError
         If anything is wrong with the file; the sentence names the file, the key and what was expected.
     """
-    path = Path(path)
-    with npz.Npz(path) as file:
-        described = _describe(file)
-        modalities = _shapes(file, described.modalities)
-        n = file.headers["y"].shape[0]
-        _check_memory(path, n, modalities)
+    with npz.Npz(Path(path)) as file:
+        return read(file, seed)
 
-        y = columns.labels(file, described.classes)
-        present = columns.presence(file, list(modalities))
-        split = columns.split(file)
-        client = columns.integers(file, "client") if "client" in file.headers else None
-        time = columns.seconds(file) if "time" in file.headers else None
-        x: Arrays = {m: to_memory(path, spec, file.read(f"x.{m}"), present[m]) for m, spec in modalities.items()}
-        return ArrayDataset(
-            name=path.stem,
-            modalities=modalities,
-            classes=described.classes,
-            y=y,
-            split=split_off_test(y, seed, path) if split is None else split,
-            x=x,
-            client=client,
-            time=time,
-            present=present,
-            source=described.source,
-            terms=described.terms,
-        )
+
+def read(file: npz.Npz, seed: int) -> ArrayDataset:
+    """Read an archive that is open (see `load`)."""
+    path = file.path
+    described = _describe(file)
+    modalities = _shapes(file, described.modalities)
+    n = file.headers["y"].shape[0]
+    _check_memory(path, n, modalities)
+
+    y = columns.labels(file, described.classes)
+    present = columns.presence(file, list(modalities))
+    split = columns.split(file)
+    client = columns.integers(file, "client") if "client" in file.headers else None
+    time = columns.seconds(file) if "time" in file.headers else None
+    x: Arrays = {m: to_memory(path, spec, file.read(f"x.{m}"), present[m]) for m, spec in modalities.items()}
+    return ArrayDataset(
+        name=path.stem,
+        modalities=modalities,
+        classes=described.classes,
+        y=y,
+        split=split_off_test(y, seed, path) if split is None else split,
+        x=x,
+        client=client,
+        time=time,
+        present=present,
+        source=described.source,
+        terms=described.terms,
+    )
 
 
 def save(dataset: Dataset | ArrayDataset, path: str | os.PathLike[str]) -> None:

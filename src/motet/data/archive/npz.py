@@ -153,6 +153,26 @@ class Npz:
         return InputError(f"{self.path}: {key} cannot be read ({why}): the file is damaged, copy or write it again")
 
 
+class Held(Npz):
+    """Arrays in memory, to be read as if they lay in a file.
+
+    Parameters
+    ----------
+    name : str
+        For the errors, where others have the file's.
+    arrays : mapping of str to array
+        Of numbers.
+    """
+
+    def __init__(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.path, self._arrays = Path(name), arrays
+        self.headers = {key: Header(key, array.shape, array.dtype) for key, array in arrays.items()}
+
+    def read(self, key: str) -> NDArray[Any]:
+        """Return one array."""
+        return self._arrays[key]
+
+
 def check_size(path: Path, size: int) -> None:
     """Refuse arrays of more than `LIMIT` bytes, or more than the machine's memory.
 
