@@ -18,6 +18,7 @@ from motet.data import catalogue
 from motet.data.archive import load, save
 from motet.data.dataset import ArrayDataset, Modality
 from motet.data.progress import Progress
+from motet.engine import watch
 from motet.errors import InputError
 
 
@@ -190,6 +191,14 @@ def test_fetch(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert calls == ["ucihar"]
     run("fetch", "ucihar", "--again")
     assert calls == ["ucihar", "ucihar"]
+
+
+def test_a_long_conversion_is_told_of_in_lines(
+    tmp_path: Path, converter: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "LINE_EVERY_S", 0.0)
+    result = CliRunner().invoke(app, ["make", "ucihar", str(tmp_path), "--to", str(tmp_path / "own.npz")])
+    assert result.stderr == "convert: 50%\n"
 
 
 def test_fetch_refuses() -> None:
