@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from pathlib import Path
 
@@ -59,6 +60,10 @@ def test_a_comparison_that_is_followed(data: Path, tmp_path: Path, tool: str) ->
     if tool == "tensorboard":
         assert sorted(path.name for path in (place / "compared").iterdir()) == runs
         assert all(steps(place / "compared" / run) == [1, 2, 3, 4] for run in runs)
+        shutil.rmtree(out / runs[-1])  # as where that run had not begun
+        (out / "compare.json").unlink()
+        assert motet("resume", out, "--quiet").status == 0
+        assert steps(place / "compared" / f"{runs[-1]}-2") == [1, 2, 3, 4]
     else:
         from mlflow import MlflowClient
 

@@ -148,8 +148,9 @@ def resume(folder: Path, watch: Watch) -> Comparison:
 def _read_plan(folder: Path) -> Plan:
     try:
         content = json.loads((folder / PLAN).read_text())
-        track = None if content.get("track") is None else Track.model_validate(content["track"])
-        return plan(content["recipes"], content["seeds"], content["given"], track=track)
+        names, seeds, given = content["recipes"], content["seeds"], content["given"]
+        track = Track.model_validate(content["track"]) if content.get("track") else None
+        return plan(names, seeds, given, track=track)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder / PLAN} is damaged ({error}): start the comparison again elsewhere") from None
 
