@@ -75,7 +75,7 @@ def test_the_same_for_people(here: Here, place: Path) -> None:
 def test_the_extras_are_those_of_the_package() -> None:
     extras = {name: of for name, of in PROJECT["optional-dependencies"].items() if name != "dev"}
     assert {name: package for name, (package, _) in health.EXTRAS.items()} == {
-        name: Requirement(needed).name for name, (needed,) in extras.items()
+        name: Requirement(needed).name for name, (needed, *_) in extras.items()
     }
 
 

@@ -23,6 +23,7 @@ EXTRAS = {
     "digits": ("scikit-learn", "the data set digits"),
     "privacy": ("dp-accounting", "--privacy, whose budget it accounts for"),
     "flower": ("flwr", "fleet, serve, join and keys: runs over a network"),
+    "track": ("tensorboard", "--track, by which TensorBoard or MLflow follow a run"),
 }
 """What each extra of the package brings, and what for."""
 LEAST_MEMORY, LEAST_DISK = 2**30, 2**28
