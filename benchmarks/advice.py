@@ -129,7 +129,7 @@ def told(circumstances: Circumstances, standings: Standings) -> str:
 
 
 def brief(every: list[tuple[Circumstances, Standings]]) -> str:
-    """Return a small table of the circumstances under which all of a few recipes were run; nothing if there are none."""
+    """Return a small table of the circumstances that a few recipes were all run under; nothing if there are none."""
     lines = [
         [
             circumstances.text,
